@@ -1,0 +1,1 @@
+//! Off-host analysis of perf captures.

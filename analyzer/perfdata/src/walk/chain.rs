@@ -9,7 +9,7 @@ pub(super) const HEADER_SIZE: usize = 8;
 pub(super) const MAX_RECORD: usize = u16::MAX as usize;
 
 /// `PERF_RECORD_HEADER_TRACING_DATA` (`tools/lib/perf/include/perf/event.h`).
-const TRACING_DATA: u32 = 66;
+pub(super) const TRACING_DATA: u32 = 66;
 /// `PERF_RECORD_AUXTRACE`.
 pub(super) const AUXTRACE: u32 = 71;
 /// The size of a TRACING_DATA record whose payload stands behind it: the header

@@ -15,6 +15,7 @@ mod batch;
 mod chain;
 mod inflate;
 mod plain;
+mod scan;
 mod walker;
 
 pub use batch::{Batch, RawRecord};

@@ -1,0 +1,125 @@
+//! Opens a capture: header, events, and where its records are.
+
+use crate::error::Error;
+use crate::events::EventTable;
+use crate::header::{Format, Header};
+use crate::source::Source;
+use crate::walk::{RawRecord, Segment, Walker};
+use std::io;
+use std::sync::Arc;
+
+/// `PERF_RECORD_SAMPLE`.
+const SAMPLE: u32 = 9;
+const COMPRESSED: u32 = 81;
+const COMPRESSED2: u32 = 83;
+
+/// The places of records in one file of a directory begin this many bytes
+/// behind those of the file before: more than any file has.
+const SEGMENT_SHIFT: u32 = 44;
+
+/// An open capture.
+#[derive(Debug)]
+pub struct PerfData {
+    header: Header,
+    segments: Vec<Segment>,
+    events: EventTable,
+}
+
+impl PerfData {
+    /// Opens one file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no perf.data at all; anything less is noted
+    /// in the header.
+    pub fn open(source: Arc<dyn Source>) -> Result<Self, Error> {
+        Self::open_directory(source, Vec::new())
+    }
+
+    /// Opens what `perf record --threads` writes: `data` with the header, and
+    /// the files of the threads, which hold records only.
+    ///
+    /// # Errors
+    /// As [`PerfData::open`].
+    pub fn open_directory(
+        data: Arc<dyn Source>,
+        threads: Vec<Arc<dyn Source>>,
+    ) -> Result<Self, Error> {
+        let mut header = Header::read(&*data)?;
+        let mut segments = vec![Segment {
+            range: header.data.clone(),
+            source: data,
+            base: 0,
+            compressed: false,
+        }];
+        for (index, source) in threads.into_iter().enumerate() {
+            segments.push(Segment {
+                range: 0..source.len(),
+                source,
+                base: (index as u64 + 1) << SEGMENT_SHIFT,
+                compressed: false,
+            });
+        }
+        for segment in &mut segments {
+            let found = scan_front(segment, &mut header)
+                .map_err(|source| Error::Io { offset: segment.range.start, source })?;
+            segment.compressed = found;
+        }
+        let events = EventTable::new(&header.attrs, header.endian);
+        Ok(Self {
+            header,
+            segments,
+            events,
+        })
+    }
+
+    /// The header and the features.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The events.
+    pub fn events(&self) -> &EventTable {
+        &self.events
+    }
+
+    /// Whether the records stand in several files.
+    pub fn is_directory(&self) -> bool {
+        self.segments.len() > 1
+    }
+
+    /// Whether the capture was written to a pipe.
+    pub fn is_pipe(&self) -> bool {
+        self.header.format == Format::Pipe
+    }
+
+    /// A walker over all records, in chunks of about `chunk` bytes.
+    pub fn walker(&self, chunk: usize) -> Walker {
+        Walker::new(self.segments.clone(), self.header.endian, chunk)
+    }
+
+    /// Takes header-like records that stand behind the first sample, such as
+    /// the build-ids that perf writes to a pipe at the end.
+    pub fn absorb(&mut self, kind: u32, body: &[u8]) {
+        self.header.absorb_record(kind, body, &[]);
+    }
+}
+
+/// Takes the header-like records in front of the first sample; returns whether
+/// the records are compressed.
+fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<bool> {
+    let mut compressed = false;
+    segment.scan(header.endian, |record: RawRecord<'_>, payload| {
+        match record.kind {
+            SAMPLE => return false,
+            COMPRESSED | COMPRESSED2 => {
+                compressed = true;
+                return false;
+            }
+            _ => {
+                header.absorb_record(record.kind, record.body, payload);
+            }
+        }
+        true
+    })?;
+    Ok(compressed)
+}

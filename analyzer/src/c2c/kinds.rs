@@ -1,0 +1,156 @@
+//! Kinds of samples: what every sample with one data source adds.
+//!
+//! A capture of millions of samples has a few dozen data sources. Each is
+//! decoded once per thread; a sample then costs a look into a small cache.
+
+use super::lines::LineCounts;
+use crate::memory::{Class, Counters, Delta};
+use contend_perfdata::DataSrc;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// Entries of the cache in front of the interned kinds.
+const CACHE_SLOTS: usize = 1024;
+
+/// When a thread holds more kinds than this, it folds them into totals: real
+/// captures have fewer than a hundred, hostile ones must not grow memory.
+const FOLD_ABOVE: usize = 16 << 10;
+
+/// What of a data source decides what it adds: everything but the TLB field and
+/// the memory region, and whether the address is known.
+const RELEVANT: u64 = !(0x7f << 26) & ((1 << 46) - 1);
+const HAS_ADDR: u64 = 1 << 62;
+const VALID: u64 = 1 << 63;
+
+/// How many samples there are of everything, independent of their lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// perf's counters, without `nomap`.
+    pub(super) counters: Counters,
+    /// Samples and the sum of their weights by exclusive class.
+    pub(super) classes: BTreeMap<Class, ClassTotal>,
+}
+
+/// Samples of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ClassTotal {
+    pub(super) count: u64,
+    pub(super) latency_sum: u64,
+}
+
+impl Totals {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.counters.merge(&other.counters);
+        for (class, more) in &other.classes {
+            let total = self.classes.entry(*class).or_default();
+            total.count += more.count;
+            total.latency_sum = total.latency_sum.saturating_add(more.latency_sum);
+        }
+    }
+}
+
+/// One kind of sample.
+#[derive(Clone, Debug)]
+pub(super) struct Kind {
+    pub(super) delta: Delta,
+    pub(super) class: Option<Class>,
+    /// What it adds to its line in the first pass.
+    pub(super) line: LineCounts,
+    count: u64,
+    latency_sum: u64,
+}
+
+/// A kind in the table of one thread; valid until the next fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KindId(u32);
+
+/// The kinds that one thread has met.
+pub(super) struct Kinds {
+    cache: Vec<(u64, u32)>,
+    interned: FxHashMap<(Delta, Option<Class>), u32>,
+    kinds: Vec<Kind>,
+    folded: Totals,
+}
+
+impl Kinds {
+    pub(super) fn new() -> Self {
+        Self {
+            cache: vec![(0, 0); CACHE_SLOTS],
+            interned: FxHashMap::default(),
+            kinds: Vec::new(),
+            folded: Totals::default(),
+        }
+    }
+
+    /// The kind of a sample.
+    #[inline]
+    pub(super) fn of(&mut self, src: DataSrc, has_addr: bool) -> KindId {
+        let key = (src.0 & RELEVANT) | VALID | if has_addr { HAS_ADDR } else { 0 };
+        let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
+        let (cached, id) = self.cache[slot];
+        if cached == key {
+            return KindId(id);
+        }
+        let id = self.intern(src, has_addr);
+        self.cache[slot] = (key, id.0);
+        id
+    }
+
+    fn intern(&mut self, src: DataSrc, has_addr: bool) -> KindId {
+        let delta = Delta::of(src, has_addr);
+        let class = Class::of(src);
+        let kinds = &mut self.kinds;
+        let id = *self.interned.entry((delta, class)).or_insert_with(|| {
+            kinds.push(Kind {
+                delta,
+                class,
+                line: LineCounts::of(&delta),
+                count: 0,
+                latency_sum: 0,
+            });
+            (kinds.len() - 1) as u32
+        });
+        KindId(id)
+    }
+
+    /// Counts one sample of a kind.
+    #[inline]
+    pub(super) fn count(&mut self, id: KindId, weight: u64) {
+        let kind = &mut self.kinds[id.0 as usize];
+        kind.count += 1;
+        // A plain WEIGHT is 64 bits wide in damaged or hostile files.
+        kind.latency_sum = kind.latency_sum.saturating_add(weight);
+    }
+
+    /// What is known of a kind.
+    #[inline]
+    pub(super) fn get(&self, id: KindId) -> &Kind {
+        &self.kinds[id.0 as usize]
+    }
+
+    /// Keeps the table small; no [`KindId`] may be kept over a call.
+    pub(super) fn fold_if_large(&mut self) {
+        if self.kinds.len() > FOLD_ABOVE {
+            self.fold();
+        }
+    }
+
+    fn fold(&mut self) {
+        self.cache.fill((0, 0));
+        self.interned.clear();
+        for kind in self.kinds.drain(..) {
+            self.folded.counters.add_delta(&kind.delta, kind.count);
+            if let Some(class) = kind.class {
+                let total = self.folded.classes.entry(class).or_default();
+                total.count += kind.count;
+                total.latency_sum = total.latency_sum.saturating_add(kind.latency_sum);
+            }
+        }
+    }
+
+    /// The totals of everything counted.
+    pub(super) fn into_totals(mut self) -> Totals {
+        self.fold();
+        self.folded
+    }
+}

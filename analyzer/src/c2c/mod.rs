@@ -1,0 +1,30 @@
+//! Which cache lines cores fight over.
+//!
+//! ```text
+//! pass 1   every sample → its kind (global counters, classes)
+//!                       → its raw line (a few counters each)
+//!          side band    → address space
+//! resolve  raw lines → lines, by mapping; which are shared, which are shown
+//! pass 2   samples of shown lines → rows, latencies, who touched what
+//! ```
+//! Nothing depends on the order of samples, so chunks need none; what perf
+//! shows of the first sample is found by its time and place.
+
+mod analysis;
+mod code_pages;
+mod identity;
+mod idset;
+mod kinds;
+mod lines;
+mod pass1;
+mod pass2;
+mod replay;
+mod report;
+mod rows;
+mod verdict;
+
+pub use analysis::{Analysis, Options, Sort, analyze};
+pub use replay::Replayed;
+pub use report::report;
+pub use rows::Coalesce;
+pub use verdict::{LEAST_SIGNAL, Verdict};

@@ -1,0 +1,248 @@
+//! Second pass: the samples of the shown lines, one by one, with every mapping
+//! known.
+
+use super::code_pages::{CodePage, PAGE};
+use super::identity::LineId;
+use super::kinds::Kinds;
+use super::lines::{RawKey, RawLine};
+use super::replay::Replay;
+use super::rows::{Coalesce, Filed, LineDetail, RowKey, mean_of};
+use crate::capture::Capture;
+use crate::filter::Filter;
+use crate::space::AddressSpace;
+use crate::survey::SAMPLE;
+use crate::topology::Topology;
+use anyhow::Result;
+use contend_perfdata::{At, Batch, CpuMode, EventTable, MemorySample};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// Where the samples of a raw line go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// All to one shown line.
+    Shown(u32),
+    /// Each by the mapping at its time.
+    Varies,
+}
+
+/// What the second pass looks for.
+pub(super) struct Plan<'a> {
+    pub(super) space: &'a AddressSpace,
+    pub(super) topology: &'a Topology,
+    pub(super) filter: &'a Filter<'a>,
+    pub(super) line_size: u64,
+    pub(super) coalesce: &'a [Coalesce],
+    pub(super) targets: FxHashMap<RawKey, Target>,
+    /// The shown lines by identity, for raw lines whose mapping varies.
+    pub(super) shown: FxHashMap<LineId, u32>,
+    pub(super) unmapped_code: FxHashSet<CodePage>,
+    /// Whether to keep what [`super::replay`] needs.
+    pub(super) replay: bool,
+}
+
+/// What the second pass found.
+#[derive(Default)]
+pub(super) struct Details {
+    /// By the number of the shown line.
+    pub(super) lines: Vec<LineDetail>,
+    /// Samples whose data is mapped but whose code is not.
+    pub(super) unmapped_code: u64,
+    pub(super) replay: Vec<Replay>,
+}
+
+/// Walks the capture again.
+pub(super) fn run(capture: &Capture, plan: &Plan<'_>, lines: usize) -> Result<Details> {
+    let events = capture.data().events();
+    let (workers, _) = capture.walk(
+        || (Kinds::new(), Details::new(lines)),
+        |(kinds, details), batch| {
+            details.batch(batch, events, plan, kinds);
+            kinds.fold_if_large();
+        },
+    )?;
+    let mut all = Details::new(lines);
+    for (_, details) in workers {
+        all.unmapped_code += details.unmapped_code;
+        all.replay.extend(details.replay);
+        for (line, more) in all.lines.iter_mut().zip(details.lines) {
+            line.merge(more);
+        }
+    }
+    Ok(all)
+}
+
+/// Sums up, by line, the samples of raw lines whose mapping varies.
+pub(super) fn resolve_varying(
+    capture: &Capture,
+    space: &AddressSpace,
+    filter: &Filter,
+    line_size: u64,
+    varying: &FxHashSet<RawKey>,
+) -> Result<FxHashMap<LineId, RawLine>> {
+    let events = capture.data().events();
+    let (workers, _) = capture.walk(
+        || (Kinds::new(), FxHashMap::<LineId, RawLine>::default()),
+        |(kinds, lines), batch| {
+            each_sample(batch, events, filter, |sample, misc, at| {
+                let key = RawKey::new(sample, misc, line_size);
+                if !varying.contains(&key) {
+                    return;
+                }
+                let kind = kinds.of(sample.data_src, sample.addr != 0);
+                let id = line_of(space, sample, key, at);
+                let line = lines.entry(id).or_insert_with(|| RawLine {
+                    key,
+                    first: at,
+                    last_time: at.time,
+                    counts: Default::default(),
+                });
+                line.file(key, at);
+                line.counts.add(&kinds.get(kind).line);
+            });
+            kinds.fold_if_large();
+        },
+    )?;
+    let mut all: FxHashMap<LineId, RawLine> = FxHashMap::default();
+    for (_, lines) in workers {
+        for (id, more) in lines {
+            match all.entry(id) {
+                std::collections::hash_map::Entry::Vacant(empty) => {
+                    empty.insert(more);
+                }
+                std::collections::hash_map::Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.file(more.key, more.first);
+                    known.last_time = known.last_time.max(more.last_time);
+                    known.counts.add(&more.counts);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn line_of(space: &AddressSpace, sample: &MemorySample, key: RawKey, at: At) -> LineId {
+    let mode = CpuMode::from_misc(u16::from(key.mode));
+    let map = space.find(mode, sample.pid, sample.addr, at);
+    LineId::new(space, key, map)
+}
+
+/// Calls `each` with every decodable sample that the filter accepts.
+fn each_sample(
+    batch: &Batch,
+    events: &EventTable,
+    filter: &Filter,
+    mut each: impl FnMut(&MemorySample, u16, At),
+) {
+    for record in batch.records() {
+        if record.kind != SAMPLE {
+            continue;
+        }
+        let Some(layout) = events
+            .event_of(record.body)
+            .and_then(|event| events.layout(event))
+        else {
+            continue;
+        };
+        let Ok(sample) = layout.decode_memory(record.body) else {
+            continue;
+        };
+        let at = At {
+            time: sample.time,
+            pos: record.pos,
+        };
+        if filter.accepts(&sample, at) {
+            each(&sample, record.misc, at);
+        }
+    }
+}
+
+impl Details {
+    fn new(lines: usize) -> Self {
+        Self {
+            lines: vec![LineDetail::default(); lines],
+            ..Self::default()
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch, events: &EventTable, plan: &Plan<'_>, kinds: &mut Kinds) {
+        each_sample(batch, events, plan.filter, |sample, misc, at| {
+            let key = RawKey::new(sample, misc, plan.line_size);
+            let line = match plan.targets.get(&key) {
+                Some(Target::Shown(line)) => Some(*line),
+                Some(Target::Varies) => {
+                    let id = line_of(plan.space, sample, key, at);
+                    plan.shown.get(&id).copied()
+                }
+                None => None,
+            };
+            let is_code_suspect = !plan.unmapped_code.is_empty()
+                && plan.unmapped_code.contains(&CodePage {
+                    pid: sample.pid,
+                    page: sample.ip / PAGE,
+                });
+            if line.is_none() && !is_code_suspect {
+                return;
+            }
+            let kind = kinds.of(sample.data_src, sample.addr != 0);
+            let kind = kinds.get(kind);
+            let mode = CpuMode::from_misc(misc);
+            let mut nomap = false;
+            if kind.delta.can_be_nomap() {
+                let data = plan.space.find(mode, sample.pid, sample.addr, at);
+                let code_is_mapped = !is_code_suspect
+                    || plan.space.find_code(sample.pid, sample.ip, at).is_some();
+                if data.is_some() && !code_is_mapped {
+                    self.unmapped_code += 1;
+                }
+                nomap = data.is_none() || !code_is_mapped;
+            }
+            let Some(line) = line else { return };
+            let row = plan.row_key(sample, at);
+            let class = kind.class.as_ref();
+            let filed = Filed {
+                sample,
+                at,
+                delta: &kind.delta,
+                is_hitm: class.is_some_and(|class| class.is_hitm()),
+                is_peer: class.is_some_and(|class| class.is_peer()),
+                nomap,
+                memory_node: plan.topology.node_of_address(sample.phys_addr),
+                cpu_node: plan.topology.node_of_cpu(sample.cpu),
+            };
+            self.lines[line as usize].add(row, &filed);
+            if plan.replay {
+                self.replay.push(Replay {
+                    line,
+                    at,
+                    row,
+                    phys_addr: sample.phys_addr,
+                    phys_node_known: filed.memory_node.is_some(),
+                    weight: sample.weight,
+                    mean: mean_of(&kind.delta),
+                });
+            }
+        });
+    }
+}
+
+impl Plan<'_> {
+    fn row_key(&self, sample: &MemorySample, at: At) -> RowKey {
+        let mut key = RowKey {
+            offset: (sample.addr & (self.line_size - 1)) as u32,
+            ..RowKey::default()
+        };
+        for field in self.coalesce {
+            match field {
+                Coalesce::Iaddr => key.ip = sample.ip,
+                Coalesce::Pid => key.pid = sample.pid,
+                Coalesce::Tid => key.tid = sample.tid,
+                Coalesce::Dso => {
+                    let map = self.space.find_code(sample.pid, sample.ip, at);
+                    key.dso = map.map_or(0, |map| self.space.map(map).dso.index() + 1);
+                }
+            }
+        }
+        key
+    }
+}

@@ -1,0 +1,293 @@
+//! Why a line is contended: do the threads that fight touch the same bytes?
+//!
+//! Sampling shows each thread's loads and stores by offset. A load that found
+//! the line modified elsewhere was made to wait by a store of another thread;
+//! which of the sampled stores stands for it is not known, so it is shared out
+//! over the other threads' stores on the line: those to the same offset make
+//! true sharing, those to other offsets false sharing.
+
+use super::rows::{Use, UseKey};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+
+/// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
+/// thread start and barriers leave lines with one to three.
+pub const LEAST_SIGNAL: u64 = 10;
+
+/// One kind of sharing prevails when it makes more than this many times the
+/// other's HITM loads.
+const PREVAILS: f64 = 4.0;
+
+/// A truly shared line is read mostly when at most this share of its sampled
+/// accesses are stores.
+const FEW_STORES: f64 = 0.02;
+
+/// How the threads share a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The threads touch different bytes: padding or another layout helps.
+    FalseSharing,
+    /// The threads touch the same bytes: only less sharing helps.
+    TrueSharing,
+    /// Both, neither prevails.
+    Mixed,
+    /// Many threads read what is rarely written.
+    ReadMostly,
+    /// Too few samples to say, or no store was sampled.
+    Unknown,
+}
+
+/// A verdict with its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    /// One sentence.
+    pub(super) why: String,
+}
+
+/// The (offset, thread) matrix of a line, summed up.
+struct Writes {
+    by_offset: FxHashMap<u32, u64>,
+    by_thread: FxHashMap<(i32, i32), u64>,
+    total: u64,
+}
+
+impl Writes {
+    fn new(uses: &FxHashMap<UseKey, Use>, writes: impl Fn(&Use) -> u64) -> Self {
+        let mut all = Self {
+            by_offset: FxHashMap::default(),
+            by_thread: FxHashMap::default(),
+            total: 0,
+        };
+        for (key, used) in uses {
+            let count = writes(used);
+            if count > 0 {
+                *all.by_offset.entry(key.offset).or_default() += count;
+                *all.by_thread.entry((key.pid, key.tid)).or_default() += count;
+                all.total += count;
+            }
+        }
+        all
+    }
+
+    fn offset(&self, offset: u32) -> u64 {
+        self.by_offset.get(&offset).copied().unwrap_or(0)
+    }
+
+    fn thread(&self, key: &UseKey) -> u64 {
+        let thread = (key.pid, key.tid);
+        self.by_thread.get(&thread).copied().unwrap_or(0)
+    }
+}
+
+/// Judges a line by what its threads did at its offsets.
+pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
+    let hitm: u64 = uses.values().map(|used| used.hitm).sum();
+    let peer: u64 = uses.values().map(|used| used.peer).sum();
+    // Cores that cannot tell HITM report that another cache answered.
+    let (signal_of, signal, name): (fn(&Use) -> u64, u64, &str) = if hitm > 0 {
+        (|used| used.hitm, hitm, "HITM")
+    } else {
+        (|used| used.peer, peer, "peer-snoop")
+    };
+    if signal < LEAST_SIGNAL {
+        let plural = if signal == 1 { "" } else { "s" };
+        return Judgement {
+            verdict: Verdict::Unknown,
+            why: format!("{signal} {name} load{plural}: too few samples to say"),
+        };
+    }
+    // Without a single sampled store, locked read-modify-writes that were
+    // sampled as loads tell who writes.
+    let has_stores = uses.values().any(|used| used.stores > 0);
+    let writes_of: fn(&Use) -> u64 = if has_stores {
+        |used| used.stores
+    } else {
+        |used| used.locked
+    };
+    let writes = Writes::new(uses, writes_of);
+    let (mut same, mut other, mut unexplained) = (0.0, 0.0, 0u64);
+    // In a fixed order: sums of floats depend on it.
+    let mut in_order: Vec<_> = uses.iter().collect();
+    in_order.sort_unstable_by_key(|(key, _)| **key);
+    for (key, used) in in_order {
+        let count = signal_of(used);
+        if count == 0 {
+            continue;
+        }
+        let here = writes.offset(key.offset) - writes_of(used);
+        let all = writes.total - writes.thread(key);
+        if all == 0 {
+            unexplained += count;
+            continue;
+        }
+        let share = here as f64 / all as f64;
+        same += count as f64 * share;
+        other += count as f64 * (1.0 - share);
+    }
+    if unexplained * 2 > signal {
+        return Judgement {
+            verdict: Verdict::Unknown,
+            why: format!(
+                "{signal} {name} loads, but no store of another thread was sampled on the line \
+                 for {unexplained} of them"
+            ),
+        };
+    }
+    let scene = Scene::new(uses);
+    let percent = (100.0 * same / (same + other)).round();
+    if other > PREVAILS * same {
+        Judgement {
+            verdict: Verdict::FalseSharing,
+            why: format!("{scene}; {:.0} % of {signal} {name} loads met stores to other bytes", 100.0 - percent),
+        }
+    } else if same > PREVAILS * other {
+        let rarely_written = scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
+        Judgement {
+            verdict: if rarely_written {
+                Verdict::ReadMostly
+            } else {
+                Verdict::TrueSharing
+            },
+            why: format!("{scene}; {percent:.0} % of {signal} {name} loads met stores to the same bytes"),
+        }
+    } else {
+        Judgement {
+            verdict: Verdict::Mixed,
+            why: format!("{scene}; {percent:.0} % of {signal} {name} loads met stores to the same bytes"),
+        }
+    }
+}
+
+/// Who was seen on the line, in words.
+struct Scene {
+    writers: usize,
+    written: usize,
+    readers: usize,
+    read: usize,
+    loads: u64,
+    stores: u64,
+}
+
+impl Scene {
+    fn new(uses: &FxHashMap<UseKey, Use>) -> Self {
+        let mut writers = FxHashSet::default();
+        let mut written = FxHashSet::default();
+        let mut readers = FxHashSet::default();
+        let mut read = FxHashSet::default();
+        for (key, used) in uses {
+            if used.stores + used.locked > 0 {
+                writers.insert((key.pid, key.tid));
+                written.insert(key.offset);
+            }
+            if used.loads > 0 {
+                readers.insert((key.pid, key.tid));
+                read.insert(key.offset);
+            }
+        }
+        Self {
+            writers: writers.len(),
+            written: written.len(),
+            readers: readers.len(),
+            read: read.len(),
+            loads: uses.values().map(|used| used.loads).sum(),
+            stores: uses.values().map(|used| used.stores).sum(),
+        }
+    }
+}
+
+impl std::fmt::Display for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = |number: usize, noun: &str| {
+            let plural = if number == 1 { "" } else { "s" };
+            format!("{number} {noun}{plural}")
+        };
+        write!(
+            f,
+            "{} wrote {}, {} read {}",
+            count(self.writers, "thread"),
+            count(self.written, "offset"),
+            count(self.readers, "thread"),
+            count(self.read, "offset"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (offset, thread, loads, stores, HITM loads)
+    fn uses(table: &[(u32, i32, u64, u64, u64)]) -> FxHashMap<UseKey, Use> {
+        let entries = table.iter().map(|&(offset, tid, loads, stores, hitm)| {
+            let used = Use {
+                loads,
+                stores,
+                hitm,
+                peer: hitm,
+                locked: 0,
+            };
+            (UseKey { offset, pid: 1, tid }, used)
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn two_counters_of_two_threads_are_false_sharing() {
+        let uses = uses(&[(0, 1, 50, 50, 40), (8, 2, 50, 50, 40)]);
+        let judgement = judge(&uses);
+        assert_eq!(judgement.verdict, Verdict::FalseSharing);
+        assert_eq!(
+            judgement.why,
+            "2 threads wrote 2 offsets, 2 threads read 2 offsets; \
+             100 % of 80 HITM loads met stores to other bytes"
+        );
+    }
+
+    #[test]
+    fn one_counter_of_two_threads_is_true_sharing() {
+        let uses = uses(&[(0, 1, 50, 50, 40), (0, 2, 50, 50, 40)]);
+        assert_eq!(judge(&uses).verdict, Verdict::TrueSharing);
+    }
+
+    #[test]
+    fn a_reader_beside_a_written_field_is_false_sharing() {
+        let uses = uses(&[(0, 1, 0, 90, 0), (16, 2, 200, 0, 30), (16, 3, 200, 0, 30)]);
+        assert_eq!(judge(&uses).verdict, Verdict::FalseSharing);
+    }
+
+    #[test]
+    fn a_lock_beside_its_data_is_mixed() {
+        let uses = uses(&[
+            (0, 1, 50, 50, 30),
+            (0, 2, 50, 50, 30),
+            (8, 1, 50, 50, 30),
+            (8, 2, 50, 50, 30),
+        ]);
+        assert_eq!(judge(&uses).verdict, Verdict::Mixed);
+    }
+
+    #[test]
+    fn a_flag_that_is_rarely_written_is_read_mostly() {
+        let uses = uses(&[(0, 1, 0, 5, 0), (0, 2, 400, 0, 30), (0, 3, 400, 0, 30)]);
+        assert_eq!(judge(&uses).verdict, Verdict::ReadMostly);
+    }
+
+    #[test]
+    fn few_samples_or_no_writer_give_no_verdict() {
+        let few = uses(&[(0, 1, 9, 9, 5), (8, 2, 9, 9, 4)]);
+        assert_eq!(judge(&few).verdict, Verdict::Unknown);
+        let unwritten = uses(&[(0, 1, 90, 0, 40), (8, 2, 90, 0, 40)]);
+        let judgement = judge(&unwritten);
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        assert!(judgement.why.contains("no store"), "{}", judgement.why);
+    }
+
+    #[test]
+    fn locked_loads_tell_who_writes_when_no_store_was_sampled() {
+        let mut uses = uses(&[(0, 1, 50, 0, 40), (0, 2, 50, 0, 40)]);
+        uses.values_mut().for_each(|used| used.locked = 50);
+        assert_eq!(judge(&uses).verdict, Verdict::TrueSharing);
+    }
+}

@@ -1,0 +1,130 @@
+//! An open capture with what every command needs to walk it.
+
+use crate::input::{self, Form};
+use crate::space::AddressSpace;
+use crate::survey::{SAMPLE, Survey};
+use anyhow::{Context, Result};
+use contend_perfdata::{Batch, Header, PerfData, WalkReport, Walker};
+use std::path::{Path, PathBuf};
+
+/// A capture, the threads that work on it and its cuts.
+#[derive(Debug)]
+pub struct Capture {
+    path: PathBuf,
+    form: Form,
+    data: PerfData,
+    walker: Walker,
+    pool: rayon::ThreadPool,
+}
+
+impl Capture {
+    /// Opens the capture at `path` (`-` is standard input) for `threads`
+    /// threads, 0 being one for each CPU, and chunks of about `chunk` bytes.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the path or its content.
+    pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
+        let (data, form) = input::open(path)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .context("cannot start threads")?;
+        Ok(Self {
+            path: path.to_owned(),
+            form,
+            walker: data.walker(chunk),
+            data,
+            pool,
+        })
+    }
+
+    /// The path as the user named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How the capture came.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The header and the features.
+    pub fn header(&self) -> &Header {
+        self.data.header()
+    }
+
+    /// The records and events.
+    pub fn data(&self) -> &PerfData {
+        &self.data
+    }
+
+    /// The threads.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    /// Walks all records; see [`Walker::walk`].
+    ///
+    /// # Errors
+    /// When the capture cannot be read.
+    pub fn walk<S: Send>(
+        &self,
+        start: impl Fn() -> S + Sync,
+        each: impl Fn(&mut S, &Batch) + Sync,
+    ) -> Result<(Vec<S>, WalkReport)> {
+        self.walker
+            .walk(&self.pool, start, each)
+            .with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
+    /// Notes what is in the capture, without looking into samples further than
+    /// their event and time.
+    ///
+    /// # Errors
+    /// When the capture cannot be read.
+    pub fn survey(&mut self) -> Result<(Survey, WalkReport)> {
+        let events = self.data.events();
+        let (parts, report) = self.walk(
+            || Survey::new(events.len()),
+            |survey, batch| {
+                for record in batch.records() {
+                    if record.kind != SAMPLE {
+                        survey.record(&record, events);
+                        continue;
+                    }
+                    let event = events.event_of(record.body);
+                    match event.and_then(|event| Some((event, events.layout(event)?))) {
+                        Some((event, layout)) => {
+                            survey.sample(event, layout.time(record.body).unwrap_or(0));
+                        }
+                        None => survey.unknown_sample(),
+                    }
+                }
+            },
+        )?;
+        let survey = self.finish_survey(parts);
+        Ok((survey, report))
+    }
+
+    /// Joins the surveys of all threads and takes the header-like records that
+    /// they found behind the first sample.
+    pub fn finish_survey(&mut self, parts: Vec<Survey>) -> Survey {
+        let mut survey = Survey::new(self.data.events().len());
+        for part in parts {
+            survey.merge(part);
+        }
+        survey.late.sort_unstable();
+        for (_, kind, body) in std::mem::take(&mut survey.late) {
+            self.data.absorb(kind, &body);
+        }
+        survey
+    }
+
+    /// Builds the address space from the side band of a survey, which gives it
+    /// away.
+    pub fn address_space(&self, survey: &mut Survey) -> AddressSpace {
+        let side_band = std::mem::take(&mut survey.side_band);
+        let build_ids = &self.header().features.build_ids;
+        AddressSpace::build(side_band, build_ids)
+    }
+}

@@ -1,0 +1,7 @@
+//! What a memory sample says: perf's counters and the exclusive classes.
+
+mod class;
+mod counters;
+
+pub use class::{Class, Level, Op, Snoop, Where};
+pub use counters::{COUNTERS, Counter, Counters, Delta, NAMES};

@@ -1,0 +1,250 @@
+//! The result of `contend c2c`.
+
+use super::{CaptureFacts, Hex, Quality};
+use crate::c2c::{Replayed, Verdict};
+use crate::memory::{Class, Counters};
+use crate::stats::Ratio;
+use serde::Serialize;
+
+/// The `contend.c2c/1` document.
+#[derive(Clone, Debug, Serialize)]
+pub struct C2c {
+    /// `contend.c2c/1`.
+    pub schema: &'static str,
+    /// The capture.
+    pub capture: CaptureFacts,
+    /// What was lost or skipped.
+    pub quality: Quality,
+    /// The order of lines: `tot`, `rmt`, `lcl` or `peer`.
+    pub sort: &'static str,
+    /// perf's counters of all samples.
+    pub perf_counters: Counters,
+    /// How many lines were sampled.
+    pub sampled_lines: u64,
+    /// How many of them had a HITM or a peer snoop.
+    pub shared_lines: u64,
+    /// perf's counters of all shared lines, as far as perf sums them up;
+    /// `blk_data` holds both kinds of blocked accesses.
+    #[serde(skip)]
+    pub shared_counters: Counters,
+    /// Every memory sample in exactly one class.
+    pub classes: Vec<ClassRow>,
+    /// Shares with their intervals.
+    pub ratios: Ratios,
+    /// The shown lines in order.
+    pub lines: Vec<Line>,
+    /// For perf's own layout.
+    #[serde(skip)]
+    pub compat: Compat,
+}
+
+/// What perf prints and documents do not hold.
+#[derive(Clone, Debug, Default)]
+pub struct Compat {
+    /// Names of the events.
+    pub events: Vec<String>,
+    /// The fields of `--coalesce`, comma separated.
+    pub coalesce: String,
+    /// Whether rows have a process column and a thread column.
+    pub columns: Vec<&'static str>,
+}
+
+/// One exclusive class.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassRow {
+    /// The class.
+    #[serde(flatten)]
+    pub class: Class,
+    /// Samples.
+    pub count: u64,
+    /// Sum of their weights, in cycles.
+    pub latency_sum: u64,
+}
+
+/// Shares of the exclusive classes; absent when there is nothing to share.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Ratios {
+    /// HITM loads per sampled load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hitm_per_load: Option<Ratio>,
+    /// HITM loads per load that left its own last-level cache, or was answered
+    /// by another core of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hitm_per_llc_miss: Option<Ratio>,
+    /// Remote HITM loads per HITM load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_per_hitm: Option<Ratio>,
+    /// Loads that another core's cache answered, per sampled load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_per_load: Option<Ratio>,
+}
+
+/// A cache line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Its place, from 0.
+    pub rank: usize,
+    /// The virtual address that the first sample gave it.
+    pub address: Hex,
+    /// Its part of all samples' metric, 0 to 1.
+    pub share: f64,
+    /// Memory nodes of its physical addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node: Vec<u32>,
+    /// What is mapped there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<MemoryObject>,
+    /// perf's counters.
+    pub perf_counters: Counters,
+    /// Latencies of its loads.
+    pub latency: Latency,
+    /// Why it is contended.
+    pub verdict: Verdict,
+    /// The reason of the verdict.
+    pub why: String,
+    /// Threads that stored to it, most stores first.
+    pub writers: Vec<Access>,
+    /// Threads that loaded from it, most HITM loads first.
+    pub readers: Vec<Access>,
+    /// The rows that perf shows.
+    pub rows: Vec<Row>,
+    /// How many rows have ordinary loads only; perf hides them.
+    pub hidden_rows: usize,
+    /// For perf's own layout.
+    #[serde(skip)]
+    pub compat: RowCompat,
+}
+
+/// What a data address belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryObject {
+    /// The variable; absent without symbols.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Bytes from its start, or from the start of the mapped file.
+    pub offset: Hex,
+    /// The mapped file, or what the kernel calls the memory (`[heap]`).
+    pub dso: String,
+}
+
+/// What a thread did on a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// The process.
+    pub pid: i32,
+    /// The thread.
+    pub tid: i32,
+    /// Its name when the capture ended; absent when the capture never told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+    /// Sampled loads.
+    pub loads: u64,
+    /// Sampled stores.
+    pub stores: u64,
+    /// Loads that found the line modified elsewhere.
+    pub hitm: u64,
+    /// Loads that another cache answered.
+    pub peer: u64,
+    /// Which offsets it loaded (readers) or stored (writers), ascending.
+    pub offsets: Vec<Hex>,
+}
+
+/// Latencies of loads, in cycles as the hardware means them. Means are perf's:
+/// each sample is in the first that it belongs to. Percentiles are of all loads
+/// with a latency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// Mean of the remote HITM loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_rmt_hitm: Option<f64>,
+    /// Mean of the local HITM loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_lcl_hitm: Option<f64>,
+    /// Mean of the loads that a remote peer answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_rmt_peer: Option<f64>,
+    /// Mean of the loads that a local peer answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_lcl_peer: Option<f64>,
+    /// Mean of the other loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_load: Option<f64>,
+    /// Median.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    /// 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+    /// Largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+/// A row of a line: one offset and instruction unless coalesced otherwise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Bytes from the start of the line.
+    pub offset: Hex,
+    /// The instruction; absent when rows are not told apart by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Hex>,
+    /// The process of its first sample.
+    pub pid: i32,
+    /// Its threads, ascending.
+    pub tids: Vec<i32>,
+    /// The function; absent without symbols.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// The binary of the instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dso: Option<String>,
+    /// Source line; absent without debug information.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// perf's counters.
+    pub perf_counters: Counters,
+    /// Latencies of its loads.
+    pub latency: Latency,
+    /// How many CPUs took part.
+    pub cpus: usize,
+    /// Which ones: `0-7,16`.
+    pub cpu_list: String,
+    /// The nodes of these CPUs, by their place in the capture's list.
+    pub nodes: Vec<u16>,
+    /// For perf's own layout.
+    #[serde(skip)]
+    pub compat: RowCompat,
+}
+
+/// What perf prints of a line or row and documents do not hold.
+#[derive(Clone, Debug, Default)]
+pub struct RowCompat {
+    /// What depends on the order of samples.
+    pub replayed: Replayed,
+    /// Memory nodes of the physical addresses.
+    pub memory_nodes: Vec<u32>,
+    /// The thread of the first sample.
+    pub tid: i32,
+    /// The instruction inside its mapping, as perf prints it where it has no
+    /// symbol.
+    pub code_offset: u64,
+    /// Whether the instruction is in the kernel.
+    pub is_kernel: bool,
+    /// What the CPUs of each node did.
+    pub by_node: Vec<NodeShare>,
+}
+
+/// What the CPUs of one node did on a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeShare {
+    /// The node's place in the capture's list.
+    pub node: u16,
+    /// Its CPUs that took part: `0-7,16`.
+    pub cpu_list: String,
+    /// How many they are.
+    pub cpus: usize,
+    /// Their part of the row's metric, 0 to 1; absent when the row has none.
+    pub metric: Option<f64>,
+    /// Their part of the row's stores, 0 to 1; absent when the row has none.
+    pub stores: Option<f64>,
+}

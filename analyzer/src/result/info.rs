@@ -1,0 +1,51 @@
+//! The result of `contend info`.
+
+use super::{CaptureFacts, Quality};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// The `contend.info/1` document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Info {
+    /// `contend.info/1`.
+    pub schema: &'static str,
+    /// The capture.
+    pub capture: CaptureFacts,
+    /// What was lost or skipped.
+    pub quality: Quality,
+    /// The events in the order of the capture.
+    pub events: Vec<EventFacts>,
+    /// How many records there are, by the name of their type.
+    pub records: BTreeMap<String, u64>,
+    /// Which questions the capture can answer.
+    pub can: BTreeMap<&'static str, Can>,
+}
+
+/// An event.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventFacts {
+    /// Its name as perf writes it.
+    pub name: String,
+    /// What it measures: `memory`, `sched_switch`, `cpu` and so on.
+    pub kind: &'static str,
+    /// Its samples.
+    pub samples: u64,
+}
+
+/// Whether a question can be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Can {
+    /// It can.
+    Yes,
+    /// It cannot, for this reason.
+    No(String),
+}
+
+impl Serialize for Can {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Yes => serializer.serialize_bool(true),
+            Self::No(reason) => serializer.serialize_str(reason),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Results: the plain structs that every analysis returns and every renderer
+//! takes. Their serialized form is the JSON of `docs/formats/json.md`.
+
+mod c2c;
+mod capture;
+mod info;
+mod quality;
+
+pub use c2c::{
+    Access, C2c, ClassRow, Compat, Latency, Line, MemoryObject, NodeShare, Ratios, Row, RowCompat,
+};
+pub use capture::{CaptureFacts, NodeFacts};
+pub use info::{Can, EventFacts, Info};
+pub use quality::{MissingBinary, Quality};
+
+use serde::{Serialize, Serializer};
+
+/// An address, written as a hex string: JSON numbers lose bits above 2^53.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hex(pub u64);
+
+impl std::fmt::Display for Hex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

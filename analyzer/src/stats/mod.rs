@@ -1,0 +1,7 @@
+//! Small statistics: intervals of shares, and distributions of latencies.
+
+mod interval;
+mod weights;
+
+pub use interval::Ratio;
+pub use weights::Weights;

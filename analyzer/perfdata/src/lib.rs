@@ -1,12 +1,37 @@
 //! perf.data bytes to typed records.
+//!
+//! ```text
+//! source → header (attributes, features) → walk (batches of whole records, in
+//!          parallel) → side band and samples, typed
+//! ```
+//! No policy and no symbols: what an event means and what a record is good for
+//! is for the caller to say. Captures are untrusted; damage is noted and counted
+//! and reading goes on as far as the records are whole.
+
+// A test that fails by unwrapping fails as it should.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bytes;
+mod error;
+mod events;
+mod header;
+mod open;
 mod sample;
 mod source;
 mod walk;
 
 pub use bytes::Cursor;
-pub use linux_perf_event_reader::Endianness;
+pub use error::Error;
+pub use events::EventTable;
+pub use header::foreign;
+pub use header::{
+    Attr, AuxtraceEntry, BuildId, CacheInfo, ClockData, Compressed, CpuPlace, CpuTopology,
+    EventAttr, EventDesc, Features, Format, GroupDesc, Header, HybridNode, MAX_CPUS, Machine,
+    MemNode, MemTopology, Note, NrCpus, NumaNode, PmuCaps, SampleTime, TraceEvent, TracingData,
+    Writer, cpu_list, feature, feature_name, record,
+};
+pub use linux_perf_event_reader::{AttrFlags, Endianness, SampleFormat};
+pub use open::PerfData;
 pub use sample::{
     BranchEntry, BranchStack, DataSrc, Fields, MemorySample, ReadValue, ReadValues, Registers,
     Sample, SampleError, SampleId, SampleLayout, TrailerLayout, UserStack, Weight, Words,

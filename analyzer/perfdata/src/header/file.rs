@@ -1,0 +1,596 @@
+//! The file header, and the sections that it points to.
+
+use std::ops::Range;
+
+use super::attr::{Attr, VER0};
+use super::event::EventAttr;
+use super::features::{self, feature};
+use super::foreign;
+use super::note::Note;
+use super::text::c_text;
+use super::{Format, Header, Writer};
+use crate::{Cursor, Endianness, Error, Source};
+
+/// Bytes of `struct perf_file_header`.
+const FILE_HEADER: usize = 104;
+/// Bytes of `struct perf_pipe_file_header`.
+const PIPE_HEADER: usize = 16;
+/// Bytes of the file header up to the feature bits, and the whole of it before
+/// there were any.
+const WITHOUT_FEATURES: u64 = 72;
+/// Bytes of a section's offset and size.
+const SECTION: u64 = 16;
+/// The most attributes that are read, as in perf (MAX_NR_ATTRS).
+pub(super) const MAX_ATTRS: usize = 1 << 16;
+/// The most of one attribute that is read, in bytes; the kernel's limit is a
+/// page (PERF_ATTR_SIZE_VER0.. in kernel/events/core.c, perf_copy_attr).
+const MAX_ATTR: u64 = 4096;
+/// The most of one feature that is read, in bytes. Tracepoint formats of a
+/// whole kernel are below 10 MB.
+const MAX_FEATURE: u64 = 256 << 20;
+/// Bytes of an entry of the event names in old files: u64 config, name.
+const EVENT_TYPE: usize = 72;
+/// The most of that table that is read, in bytes.
+const MAX_EVENT_TYPES: u64 = 1 << 20;
+
+/// `struct perf_file_section`: where something is in the file.
+#[derive(Clone, Copy, Debug)]
+struct Section {
+    offset: u64,
+    size: u64,
+}
+
+impl Section {
+    fn parse(cursor: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            offset: cursor.u64()?,
+            size: cursor.u64()?,
+        })
+    }
+
+    /// The part of the section that is in a file of this length.
+    fn within(self, length: u64) -> Range<u64> {
+        let end = self.offset.saturating_add(self.size);
+        self.offset.min(length)..end.min(length)
+    }
+
+    fn is_within(self, length: u64) -> bool {
+        self.offset
+            .checked_add(self.size)
+            .is_some_and(|end| end <= length)
+    }
+}
+
+/// The fields of `struct perf_file_header` behind its size.
+struct Layout {
+    attr_size: u64,
+    attrs: Section,
+    data: Section,
+    event_types: Section,
+    /// Set feature bits, ascending.
+    features: Vec<u32>,
+}
+
+/// Reads what is there of a range, at most `limit` bytes.
+fn bytes_at(source: &dyn Source, range: Range<u64>, limit: u64) -> Result<Vec<u8>, Error> {
+    let length = range.end.saturating_sub(range.start).min(limit);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    let offset = range.start;
+    let filled = source
+        .fill_at(offset, &mut bytes)
+        .map_err(|source| Error::Io { offset, source })?;
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Tells the form and byte order from the magic number and the size
+/// (tools/perf/util/header.c, check_magic_endian).
+fn identify(first: &[u8]) -> Result<(Format, Endianness), Error> {
+    let mut magic = [0; 8];
+    let have = first.len().min(8);
+    magic[..have].copy_from_slice(&first[..have]);
+    if first.len() < 8 {
+        let begins = [b"PERFILE2", b"2ELIFREP", b"PERFFILE"];
+        return Err(match begins.iter().any(|begin| begin.starts_with(first)) {
+            true => too_short(first, PIPE_HEADER),
+            false => Error::NotPerfData { magic },
+        });
+    }
+    let size = |endian| {
+        let mut cursor = Cursor::new(&first[8..], endian);
+        cursor.u64().ok_or_else(|| too_short(first, PIPE_HEADER))
+    };
+    let form = |endian| {
+        Ok(match size(endian)? {
+            16 => (Format::Pipe, endian),
+            _ => (Format::File, endian),
+        })
+    };
+    match &magic {
+        b"PERFILE2" => form(Endianness::LittleEndian),
+        b"2ELIFREP" => form(Endianness::BigEndian),
+        // A text, the same in both byte orders; the size tells them apart.
+        b"PERFFILE" if size(Endianness::LittleEndian)? > u64::from(u32::MAX) => {
+            Ok((Format::V1, Endianness::BigEndian))
+        }
+        b"PERFFILE" => Ok((Format::V1, Endianness::LittleEndian)),
+        _ => Err(Error::NotPerfData { magic }),
+    }
+}
+
+fn too_short(first: &[u8], need: usize) -> Error {
+    Error::HeaderTooShort {
+        have: first.len() as u64,
+        need: need as u64,
+    }
+}
+
+pub(super) fn read(source: &dyn Source) -> Result<Header, Error> {
+    let length = source.len();
+    let first = bytes_at(source, 0..length, FILE_HEADER as u64)?;
+    if first.is_empty() {
+        return Err(Error::Empty);
+    }
+    let (format, endian) = identify(&first)?;
+    let mut header = Header::new(format, endian);
+    if format == Format::Pipe {
+        header.data = PIPE_HEADER as u64..length;
+        return Ok(header);
+    }
+    let layout = header
+        .layout(&first)
+        .ok_or_else(|| too_short(&first, FILE_HEADER))?;
+    header.writer = match layout.features.last() {
+        Some(&(foreign::FEATURE_HIPERF..)) => Writer::Hiperf,
+        Some(&(foreign::FEATURE_SIMPLEPERF..)) => Writer::Simpleperf,
+        _ => Writer::Perf,
+    };
+    if format == Format::V1 {
+        header.note(Note::Version1);
+    }
+    let table = header.read_data_section(source, &layout)?;
+    header.read_features(source, &layout, &table)?;
+    header.read_event_types(source, &layout)?;
+    header.names.index(&header.features);
+    header.read_attrs(source, &layout)?;
+    header.attrs_from_event_desc();
+    Ok(header)
+}
+
+impl Header {
+    /// Takes the file header apart; `None` when it is cut off.
+    fn layout(&mut self, first: &[u8]) -> Option<Layout> {
+        let mut cursor = Cursor::new(first, self.endian);
+        cursor.skip(8)?;
+        let size = cursor.u64()?;
+        let mut layout = Layout {
+            attr_size: cursor.u64()?,
+            attrs: Section::parse(&mut cursor)?,
+            data: Section::parse(&mut cursor)?,
+            event_types: Section::parse(&mut cursor)?,
+            features: Vec::new(),
+        };
+        if size != WITHOUT_FEATURES {
+            layout.features = feature_bits(&cursor.array()?, self.endian);
+        }
+        if size != WITHOUT_FEATURES && size != FILE_HEADER as u64 {
+            self.note(Note::HeaderSize { size });
+        }
+        Some(layout)
+    }
+
+    /// Decides where the records are; returns the feature table, empty where
+    /// there is none.
+    fn read_data_section(
+        &mut self,
+        source: &dyn Source,
+        layout: &Layout,
+    ) -> Result<Vec<Section>, Error> {
+        let length = source.len();
+        let data = layout.data;
+        self.data = data.within(length);
+        self.data_declared = data.size;
+        let behind = data.offset.saturating_add(data.size);
+        let table = self.feature_table(source, behind, layout.features.len())?;
+        if data.size == 0 {
+            // perf fills the size in when it finishes. A finished file can be
+            // empty all the same, and then its feature table makes sense; in
+            // an unfinished one a record stands there.
+            let sound = |section: &Section| section.offset >= behind && section.is_within(length);
+            if !table.is_empty() && table.iter().all(sound) {
+                return Ok(table);
+            }
+            self.note(Note::Unfinished);
+            self.data.end = length;
+            return Ok(Vec::new());
+        }
+        if behind > length {
+            let missing = behind - length;
+            self.note(Note::DataCut { missing });
+        }
+        if table.len() < layout.features.len() {
+            let features = layout.features.len();
+            self.note(Note::FeatureTable { features });
+        }
+        Ok(table)
+    }
+
+    /// The sections of the features, right behind the data section in the
+    /// order of their bits (perf_header__process_sections). Fewer than there
+    /// are bits where the file ends.
+    fn feature_table(
+        &self,
+        source: &dyn Source,
+        offset: u64,
+        count: usize,
+    ) -> Result<Vec<Section>, Error> {
+        let size = count as u64 * SECTION;
+        let range = Section { offset, size }.within(source.len());
+        let bytes = bytes_at(source, range, size)?;
+        let mut cursor = Cursor::new(&bytes, self.endian);
+        Ok(std::iter::from_fn(|| Section::parse(&mut cursor)).collect())
+    }
+
+    fn read_features(
+        &mut self,
+        source: &dyn Source,
+        layout: &Layout,
+        table: &[Section],
+    ) -> Result<(), Error> {
+        self.features.present.clone_from(&layout.features);
+        let length = source.len();
+        for (&bit, &section) in layout.features.iter().zip(table) {
+            let Section { offset, size } = section;
+            let range = section.within(length);
+            self.sections.push((bit, range.clone()));
+            if !section.is_within(length) {
+                self.note(Note::FeatureOutside { bit, offset, size });
+                if range.is_empty() {
+                    continue;
+                }
+            }
+            let limit = match bit {
+                // Counted only, and the count comes first.
+                feature::BPF_PROG_INFO | feature::BPF_BTF => 4,
+                // Marks without content.
+                feature::BRANCH_STACK | feature::STAT => 0,
+                // Not read: symbols of simpleperf and hiperf, which may be
+                // large, and what is not known.
+                bit if !features::is_read(bit) => 0,
+                _ => MAX_FEATURE,
+            };
+            if limit == MAX_FEATURE && size > limit {
+                let read = limit;
+                self.note(Note::FeatureTooLong { bit, size, read });
+            }
+            if limit > 0 {
+                let bytes = bytes_at(source, range, limit)?;
+                self.absorb_feature(bit, &bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The table of event names that files had before Linux 3.10.
+    fn read_event_types(&mut self, source: &dyn Source, layout: &Layout) -> Result<(), Error> {
+        let range = layout.event_types.within(source.len());
+        let bytes = bytes_at(source, range, MAX_EVENT_TYPES)?;
+        for entry in bytes.chunks_exact(EVENT_TYPE) {
+            let mut cursor = Cursor::new(entry, self.endian);
+            if let Some(config) = cursor.u64() {
+                self.names.by_config.insert(config, c_text(cursor.rest()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each entry is an attribute of the size that it gives itself, and in the
+    /// last 16 bytes the section of its ids (`struct perf_file_attr`).
+    fn read_attrs(&mut self, source: &dyn Source, layout: &Layout) -> Result<(), Error> {
+        let length = source.len();
+        let Section { offset, size } = layout.attrs;
+        let each = layout.attr_size;
+        if !layout.attrs.is_within(length) {
+            self.note(Note::AttrsOutside { offset, size });
+        }
+        let Some(room) = each
+            .checked_sub(SECTION)
+            .filter(|&room| room >= u64::from(VER0))
+        else {
+            self.note(Note::AttrsOdd { size, each });
+            return Ok(());
+        };
+        if size % each != 0 {
+            self.note(Note::AttrsOdd { size, each });
+        }
+        let range = layout.attrs.within(length);
+        let there = (range.end - range.start) / each;
+        let count = there.min(MAX_ATTRS as u64);
+        if there > count {
+            let (kept, dropped) = (MAX_ATTRS, there - count);
+            self.note(Note::AttrsDropped { kept, dropped });
+        }
+        // The ids of all events together cannot be more than the file; without
+        // this, events that point to the same bytes would be.
+        let mut budget = length;
+        for nth in 0..count {
+            let index = nth as usize;
+            let start = range.start + nth * each;
+            let entry = bytes_at(source, start..start + room, MAX_ATTR)?;
+            let Some(attr) = Attr::parse(&mut Cursor::new(&entry, self.endian)) else {
+                self.note(Note::AttrUnreadable { index });
+                continue;
+            };
+            if u64::from(attr.size) > room {
+                let size = attr.size;
+                self.note(Note::AttrSize { index, size, room });
+            }
+            let tail = bytes_at(source, start + room..start + each, SECTION)?;
+            let ids = match Section::parse(&mut Cursor::new(&tail, self.endian)) {
+                Some(section) => self.read_ids(source, index, section, &mut budget)?,
+                None => Vec::new(),
+            };
+            let name = None;
+            self.add_event(EventAttr { attr, ids, name });
+        }
+        Ok(())
+    }
+
+    fn read_ids(
+        &mut self,
+        source: &dyn Source,
+        index: usize,
+        section: Section,
+        budget: &mut u64,
+    ) -> Result<Vec<u64>, Error> {
+        let Section { offset, size } = section;
+        let bytes = bytes_at(source, section.within(source.len()), *budget)?;
+        *budget -= bytes.len() as u64;
+        if (bytes.len() as u64) < size || size % 8 != 0 {
+            self.note(Note::IdsOutside {
+                index,
+                offset,
+                size,
+            });
+        }
+        let mut cursor = Cursor::new(&bytes, self.endian);
+        Ok(std::iter::from_fn(|| cursor.u64()).collect())
+    }
+
+    /// When the attribute section is lost, EVENT_DESC has all of it too.
+    fn attrs_from_event_desc(&mut self) {
+        if !self.attrs.is_empty() || self.features.event_desc.is_empty() {
+            return;
+        }
+        self.note(Note::AttrsFromEventDesc);
+        for desc in self.features.event_desc.clone() {
+            let (attr, ids, name) = (desc.attr, desc.ids, Some(desc.name));
+            self.add_event(EventAttr { attr, ids, name });
+        }
+    }
+}
+
+/// The set bits of the feature bitmap, ascending.
+///
+/// The bitmap is an array of C `unsigned long`, whose size is that of the
+/// recorder. In little-endian files it makes no difference. In big-endian ones
+/// perf tries 8 bytes and, if that gives no HOSTNAME, which every perf writes,
+/// 4 (perf_file_header__read).
+fn feature_bits(bytes: &[u8; 32], endian: Endianness) -> Vec<u32> {
+    let by_words = |word: usize| -> Vec<u32> {
+        let place = |bit: usize| match endian {
+            Endianness::LittleEndian => bit / 8,
+            Endianness::BigEndian => bit / 8 / word * word + (word - 1 - bit / 8 % word),
+        };
+        let is_set = |&bit: &u32| bytes[place(bit as usize)] >> (bit % 8) & 1 != 0;
+        (0..features::BITS).filter(is_set).collect()
+    };
+    let long = by_words(8);
+    if long.contains(&feature::HOSTNAME) {
+        return long;
+    }
+    let short = by_words(4);
+    match short.contains(&feature::HOSTNAME) {
+        true => short,
+        false => long,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attr::tests::bytes as attr_bytes;
+    use super::*;
+    use crate::Endianness::{BigEndian, LittleEndian};
+
+    /// A file with one event of two ids, eight bytes of data and the feature
+    /// HOSTNAME.
+    fn file(endian: Endianness) -> Vec<u8> {
+        let u64_of = |value: u64| match endian {
+            LittleEndian => value.to_le_bytes(),
+            BigEndian => value.to_be_bytes(),
+        };
+        let mut bytes = match endian {
+            LittleEndian => b"PERFILE2".to_vec(),
+            BigEndian => b"2ELIFREP".to_vec(),
+        };
+        for value in [104, 88, 104, 88, 208, 8, 0, 0, 1 << 3, 0, 0, 0] {
+            bytes.extend(u64_of(value));
+        }
+        bytes.extend(attr_bytes(0, 72, 1, endian));
+        bytes.extend([u64_of(192), u64_of(16)].concat());
+        bytes.extend([u64_of(7), u64_of(8)].concat());
+        bytes.extend(*b"records.");
+        bytes.extend([u64_of(232), u64_of(8)].concat());
+        bytes.extend(match endian {
+            LittleEndian => [4, 0, 0, 0],
+            BigEndian => [0, 0, 0, 4],
+        });
+        bytes.extend(*b"host");
+        bytes
+    }
+
+    fn put(bytes: &mut [u8], at: usize, value: u64) {
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    #[test]
+    fn a_whole_file_in_both_byte_orders() {
+        for endian in [LittleEndian, BigEndian] {
+            let header = Header::read(&file(endian)).unwrap();
+            assert_eq!((header.format, header.endian), (Format::File, endian));
+            assert_eq!(header.notes, []);
+            assert_eq!(header.attrs.len(), 1);
+            assert_eq!(header.attrs[0].ids, [7, 8]);
+            assert_eq!(header.display_name(0).as_deref(), Some("instructions:pp"));
+            assert_eq!((header.data, header.data_declared), (208..216, 8));
+            assert_eq!(header.features.hostname.as_deref(), Some("host"));
+            assert_eq!(header.sections, [(3, 232..240)]);
+            assert_eq!(header.writer, Writer::Perf);
+        }
+    }
+
+    #[test]
+    fn every_cut_is_an_error_or_noted() {
+        let whole = file(LittleEndian);
+        for cut in 0..whole.len() {
+            match Header::read(&whole[..cut].to_vec()) {
+                Ok(header) => assert!(!header.notes.is_empty(), "{cut}"),
+                Err(Error::Empty) => assert_eq!(cut, 0),
+                Err(Error::HeaderTooShort { have, .. }) => assert_eq!(have, cut as u64),
+                Err(error) => panic!("{cut}: {error}"),
+            }
+        }
+        let header = Header::read(&whole[..212].to_vec()).unwrap();
+        assert_eq!(header.data, 208..212);
+        let notes = [
+            Note::DataCut { missing: 4 },
+            Note::FeatureTable { features: 1 },
+        ];
+        assert_eq!(header.notes, notes);
+    }
+
+    #[test]
+    fn a_recorder_that_was_killed() {
+        let mut bytes = file(LittleEndian);
+        put(&mut bytes, 48, 0);
+        bytes.truncate(216);
+        let header = Header::read(&bytes).unwrap();
+        assert_eq!((header.data, header.data_declared), (208..216, 0));
+        assert_eq!(header.notes, [Note::Unfinished]);
+    }
+
+    #[test]
+    fn a_finished_file_without_records() {
+        let mut bytes = file(LittleEndian);
+        put(&mut bytes, 40, 216);
+        put(&mut bytes, 48, 0);
+        let header = Header::read(&bytes).unwrap();
+        assert_eq!((header.data, header.notes.len()), (216..216, 0));
+        assert_eq!(header.features.hostname.as_deref(), Some("host"));
+    }
+
+    #[test]
+    fn pipe_and_version_one() {
+        let pipe = [&b"2ELIFREP"[..], &16_u64.to_be_bytes(), b"12345678"].concat();
+        let header = Header::read(&pipe).unwrap();
+        assert_eq!((header.format, header.endian), (Format::Pipe, BigEndian));
+        assert_eq!((header.data, header.data_declared), (16..24, 0));
+        for endian in [LittleEndian, BigEndian] {
+            let mut old = file(endian);
+            old[..8].copy_from_slice(b"PERFFILE");
+            let header = Header::read(&old).unwrap();
+            assert_eq!((header.format, header.endian), (Format::V1, endian));
+            assert_eq!(header.notes, [Note::Version1]);
+            assert_eq!(header.attrs[0].ids, [7, 8]);
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let refused = |bytes: &[u8]| Header::read(&bytes.to_vec()).unwrap_err();
+        assert!(matches!(refused(b""), Error::Empty));
+        assert!(matches!(
+            refused(b"PERF"),
+            Error::HeaderTooShort { have: 4, need: 16 }
+        ));
+        assert!(matches!(refused(b"PERX"), Error::NotPerfData { .. }));
+        assert!(matches!(refused(&[0x1f; 200]), Error::NotPerfData { .. }));
+        let short = [&b"PERFILE2"[..], &104_u64.to_le_bytes(), &[0; 60]].concat();
+        assert!(matches!(
+            refused(&short),
+            Error::HeaderTooShort {
+                have: 76,
+                need: 104
+            }
+        ));
+    }
+
+    #[test]
+    fn attributes_of_odd_sizes() {
+        for (each, note) in [
+            (0, Note::AttrsOdd { size: 88, each: 0 }),
+            (79, Note::AttrsOdd { size: 88, each: 79 }),
+            (
+                u64::MAX,
+                Note::AttrsOdd {
+                    size: 88,
+                    each: u64::MAX,
+                },
+            ),
+        ] {
+            let mut bytes = file(LittleEndian);
+            put(&mut bytes, 16, each);
+            assert_eq!(Header::read(&bytes).unwrap().notes, [note]);
+        }
+        let mut bytes = file(LittleEndian);
+        bytes[108..112].copy_from_slice(&120_u32.to_le_bytes());
+        let header = Header::read(&bytes).unwrap();
+        assert_eq!(
+            header.notes,
+            [Note::AttrSize {
+                index: 0,
+                size: 120,
+                room: 72
+            }]
+        );
+        assert_eq!(header.attrs[0].ids, [7, 8]);
+    }
+
+    #[test]
+    fn sections_outside_the_file() {
+        let mut bytes = file(LittleEndian);
+        put(&mut bytes, 176, u64::MAX - 3);
+        put(&mut bytes, 216, 1 << 40);
+        let header = Header::read(&bytes).unwrap();
+        let (size, bit) = (8, 3);
+        let offset = u64::MAX - 3;
+        assert_eq!(
+            header.notes,
+            [
+                Note::FeatureOutside {
+                    bit,
+                    offset: 1 << 40,
+                    size
+                },
+                Note::IdsOutside {
+                    index: 0,
+                    offset,
+                    size: 16
+                },
+            ]
+        );
+        assert_eq!(header.attrs[0].ids, [0; 0]);
+    }
+
+    #[test]
+    fn big_endian_feature_bits_of_32_bit_recorders() {
+        let mut words = [0; 32];
+        words[..4].copy_from_slice(&(1_u32 << 3 | 1 << 12).to_be_bytes());
+        words[4..8].copy_from_slice(&1_u32.to_be_bytes());
+        assert_eq!(feature_bits(&words, BigEndian), [3, 12, 32]);
+        let mut words = [0; 32];
+        words[..8].copy_from_slice(&(1_u64 << 3 | 1 << 33).to_be_bytes());
+        words[24..].copy_from_slice(&(1_u64 << 63).to_be_bytes());
+        assert_eq!(feature_bits(&words, BigEndian), [3, 33, 255]);
+    }
+}

@@ -20,6 +20,7 @@
 # Every file is read once before it is timed, so that all find it in the page
 # cache. The two reports are compared first: a fast wrong answer is no result.
 # Times depend on the machine; ratios of one run mean something.
+# The program in the capture does not exist, so neither has symbols to resolve.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -91,10 +92,17 @@ ratio() { # NAME COST COST
 }
 
 # The first numbers of both reports, so that equal work is compared.
-counts_of_perf() { awk '/Total records  |Load Operations|Load Local HITM|Load Remote HITM|Store Operations/ { print $NF }' "$1"; }
+counts_of_perf() {
+    awk '/^  (Total records  |Load Operations|Load Local HITM|Load Remote HITM|Store Operations)/ { print $NF }' "$1"
+}
 counts_of_contend() {
     for name in nr_entries load lcl_hitm rmt_hitm store; do
-        grep -oE "\"$name\": ?[0-9]+" "$1" | head -1 | grep -oE '[0-9]+$'
+        awk -v name="$name" 'match($0, "\"" name "\": ?[0-9]+") {
+            text = substr($0, RSTART, RLENGTH)
+            sub(/.*: ?/, "", text)
+            print text
+            exit
+        }' "$1"
     done
 }
 

@@ -12,7 +12,7 @@
 mod common;
 
 use common::compare::{self, Ties};
-use common::{contend_on, installed_perf, perf_c2c, perf_report};
+use common::{contend_on, installed_perf, perf_c2c, perf_report, skipped};
 use std::path::{Path, PathBuf};
 
 const EVERYTHING: [&str; 4] = ["--no-source", "--show-all", "-c", "iaddr"];
@@ -41,10 +41,10 @@ fn against_perf(
     let text = match perf_c2c(capture, &EVERYTHING) {
         Ok(text) => text,
         Err(reason) => {
-            println!(
-                "skipped: {name}: perf {}.{} does not read it: {reason}",
+            skipped(&format!(
+                "{name}: perf {}.{} does not read it: {reason}",
                 version.0, version.1
-            );
+            ));
             return false;
         }
     };
@@ -97,7 +97,7 @@ fn perf_data_files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn captures_of_this_repository_equal_perf() {
     let version = match perf_or_reason() {
         Ok(version) => version,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skipped(&reason),
     };
     let mut files = Vec::new();
     perf_data_files(&common::workspace().join("fixtures"), &mut files);
@@ -121,7 +121,7 @@ fn realistic_captures_equal_perf() {
     };
     let version = match perf_or_reason() {
         Ok(version) => version,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skipped(&reason),
     };
     let mut files = Vec::new();
     perf_data_files(&captures.join("mem-realistic"), &mut files);

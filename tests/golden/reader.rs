@@ -1,7 +1,10 @@
 //! The reader of perf's text, on an excerpt in perf's layout and on what perf wrote.
 
+use crate::common::capture::{COUNTERS, Capture};
+use crate::common::compare::{self, Ties};
 use crate::common::perf_report::parse;
 use crate::common::shared_captures;
+use serde_json::{Value, json};
 
 /// Two lines in the layout of perf 7.2: with source, without, unknown nodes,
 /// names with blanks, a name cut at 30 columns.
@@ -259,4 +262,142 @@ fn tables_that_perf_wrote_agree() {
         }
     }
     assert!(rows > 100, "{rows} rows");
+}
+
+/// The decoder that the tests of damage count with.
+#[test]
+fn own_decoder_counts_as_perf_does() {
+    let Some(captures) = shared_captures() else {
+        return;
+    };
+    for name in [
+        "a_static", "b_heap", "c_atomic", "d_mutex", "f_config", "g_rust",
+    ] {
+        let folder = captures.join("mem-realistic");
+        let bytes = std::fs::read(folder.join(format!("{name}.perf.data"))).unwrap();
+        let counted = Capture::new(bytes).counters_after_each_record();
+        let counted = counted.last().unwrap();
+        let mut counters: Value = COUNTERS
+            .iter()
+            .map(|name| (name.to_string(), json!(counted.get(name))))
+            .collect();
+        counters["nomap"] = 0.into();
+        let path = folder.join(format!("{name}.c2c-report-perf7.2.txt"));
+        let report = parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        compare::assert_none(
+            name,
+            &compare::stats(&json!({ "perf_counters": counters }), &report),
+        );
+    }
+}
+
+/// A document with the excerpt's numbers is equal to it, and one wrong number anywhere
+/// is a difference.
+#[test]
+fn comparison_misses_nothing() {
+    fn counters(set: &[(&str, u64)]) -> Value {
+        let mut counters: Value = COUNTERS
+            .iter()
+            .map(|name| (name.to_string(), json!(0)))
+            .collect();
+        counters["nomap"] = 0.into();
+        for (name, value) in set {
+            counters[*name] = (*value).into();
+        }
+        counters
+    }
+    let first = counters(&[
+        ("lcl_hitm", 3),
+        ("rmt_hitm", 1),
+        ("tot_hitm", 4),
+        ("rmt_dram", 1),
+        ("ld_l1hit", 1),
+        ("store", 5),
+        ("st_l1hit", 3),
+        ("st_l1miss", 2),
+    ]);
+    let rows = json!([
+        {
+            "offset": "0x8", "ip": "0x401295", "cpus": 16, "nodes": [0, 1],
+            "perf_counters": counters(&[("lcl_hitm", 1), ("rmt_hitm", 1), ("rmt_dram", 1), ("st_l1hit", 2)]),
+            "latency": { "mean_rmt_hitm": 1568.4, "mean_lcl_hitm": 1329.5, "mean_load": 164.0 },
+        },
+        {
+            "offset": 16, "ip": "0x4012a0", "cpus": 1, "nodes": [1],
+            "perf_counters": counters(&[("lcl_hitm", 2), ("st_l1hit", 3), ("ld_l1hit", 1)]),
+            "latency": { "mean_lcl_hitm": 1322.0 },
+        },
+    ]);
+    let document = json!({
+        "perf_counters": counters(&[("nr_entries", 12), ("lcl_hitm", 3), ("rmt_hitm", 1), ("store", 5)]),
+        "lines": [
+            { "rank": 0, "address": "0x404080", "share": 1.0, "node": [0, 1], "perf_counters": first, "rows": rows },
+            { "rank": 1, "address": "0x7f60ed230cc0", "share": 0.0, "perf_counters": counters(&[("lcl_dram", 1)]), "rows": [] },
+        ],
+    });
+    let text = EXCERPT
+        .replace("75.00%        4", "100.00%        4")
+        .replace("33.33%   -nan%", "33.33%   66.67%");
+    let report = parse(&text).unwrap();
+    compare::assert_none("equal", &compare::tables(&document, &report, Ties::Ordered));
+    compare::assert_none("equal", &compare::tables(&document, &report, Ties::Free));
+
+    let paths = paths_of_numbers(&document["lines"], "/lines");
+    assert!(paths.len() > 100);
+    // perf prints neither of these on a line or a row.
+    let unseen = [
+        "nr_entries",
+        "locks",
+        "blk_data",
+        "blk_addr",
+        "/load",
+        "ld_noadrs",
+        "ld_uncache",
+        "ld_io",
+        "tot_hitm",
+        "lcl_peer",
+        "rmt_peer",
+        "tot_peer",
+        "ld_shared",
+        "ld_excl",
+        "ld_miss",
+        "st_noadrs",
+        "st_uncache",
+        "nomap",
+        "noparse",
+    ];
+    for path in paths
+        .iter()
+        .filter(|path| !unseen.iter().any(|name| path.ends_with(name)))
+    {
+        // On a row, `store` is only the reason why it is shown.
+        if path.contains("/rows/") && path.ends_with("/store") {
+            continue;
+        }
+        let mut wrong = document.clone();
+        let number = wrong.pointer_mut(path).unwrap();
+        *number = json!(number.as_f64().unwrap() as u64 + 3);
+        let found = compare::tables(&wrong, &report, Ties::Ordered);
+        assert!(
+            !found.is_empty(),
+            "{path} may be wrong without a difference"
+        );
+    }
+}
+
+fn paths_of_numbers(value: &Value, path: &str) -> Vec<String> {
+    match value {
+        Value::Number(_) => vec![path.to_owned()],
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, field)| paths_of_numbers(field, &format!("{path}/{name}")))
+            .collect(),
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items
+                .flat_map(|(index, item)| paths_of_numbers(item, &format!("{path}/{index}")))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }

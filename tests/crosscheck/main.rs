@@ -12,6 +12,7 @@
 mod common;
 
 use common::compare::{self, Ties};
+use common::truth::{self, Documents};
 use common::{contend_on, installed_perf, perf_c2c, perf_report, skipped};
 use std::path::{Path, PathBuf};
 
@@ -92,24 +93,64 @@ fn perf_data_files(folder: &Path, found: &mut Vec<PathBuf>) {
     found.sort();
 }
 
-/// The captures in this repository that have memory samples.
+/// The captures kept in this repository, and those that `CONTEND_SYNTHETIC` names.
+fn synthetic_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    perf_data_files(&common::workspace().join("fixtures"), &mut files);
+    if let Some(folder) = std::env::var_os("CONTEND_SYNTHETIC") {
+        perf_data_files(Path::new(&folder), &mut files);
+    }
+    assert!(!files.is_empty(), "the repository has captures");
+    files
+}
+
 #[test]
-fn captures_of_this_repository_equal_perf() {
+fn synthetic_captures_equal_perf() {
     let version = match perf_or_reason() {
         Ok(version) => version,
         Err(reason) => return skipped(&reason),
     };
-    let mut files = Vec::new();
-    perf_data_files(&common::workspace().join("fixtures"), &mut files);
     let mut differences = Vec::new();
-    for file in &files {
+    let mut compared = 0;
+    for file in synthetic_files() {
         let name = file.file_name().unwrap().to_string_lossy();
-        let info = contend_on(file, &["info", "--json"]).json(&name);
-        if info["can"]["c2c"] == true {
-            against_perf(&name, file, version, &mut differences);
+        let info = contend_on(&file, &["info", "--json"]).json(&name);
+        if info["can"]["c2c"] == true && against_perf(&name, &file, version, &mut differences) {
+            compared += 1;
         }
     }
-    compare::assert_none("captures of this repository", &differences);
+    compare::assert_none("synthetic captures", &differences);
+    assert!(compared > 0, "perf read none of them");
+}
+
+/// Every capture with a file `NAME.truth.json` beside it.
+#[test]
+fn synthetic_captures_equal_their_truth() {
+    let mut differences = Vec::new();
+    let mut compared = 0;
+    for file in synthetic_files() {
+        let name = file.file_name().unwrap().to_string_lossy();
+        let beside = file.with_file_name(name.replace(".perf.data", ".truth.json"));
+        let Ok(text) = std::fs::read_to_string(&beside) else {
+            continue;
+        };
+        let truth = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", beside.display()));
+        let documents = Documents {
+            info: contend_on(&file, &["info", "--json"]).json(&name),
+            shown: contend_on(&file, &["c2c", "--json"]).json(&name),
+            all: contend_on(&file, &["c2c", "--json", "--show-all"]).json(&name),
+        };
+        let found = truth::differences(&documents, &truth);
+        differences.extend(
+            found
+                .into_iter()
+                .map(|difference| format!("{name}: {difference}")),
+        );
+        compared += 1;
+    }
+    compare::assert_none("synthetic captures and their truth", &differences);
+    assert!(compared > 0, "no capture has a truth beside it");
 }
 
 /// The captures with a model of a memory system, read by the perf that is here

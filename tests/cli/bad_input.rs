@@ -1,0 +1,168 @@
+//! Inputs that are wrong: one line that says what, on which file, and exit 2.
+
+use crate::common::capture::{Capture, SAMPLE};
+use crate::common::{contend, contend_on, contend_reading, run, shared_captures, workspace};
+use std::path::{Path, PathBuf};
+
+fn demo() -> PathBuf {
+    workspace().join("fixtures/demo/false-sharing.perf.data")
+}
+
+fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[test]
+fn not_a_capture() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = "not a capture, although it is longer than a file header. ".repeat(10);
+    let cases = [
+        written(scratch.path(), "text.perf.data", text.as_bytes()),
+        written(scratch.path(), "empty.perf.data", b""),
+        written(scratch.path(), "magic-only.perf.data", b"PERFILE2"),
+        written(scratch.path(), "zeros.perf.data", &[0; 4096]),
+        scratch.path().join("absent.perf.data"),
+        scratch.path().to_owned(),
+    ];
+    for case in cases {
+        for command in ["info", "c2c"] {
+            let what = format!("{command} {}", case.display());
+            let ended = contend_on(&case, &[command]);
+            let line = ended.refused(&what);
+            let name = case.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(
+                line.contains(&name),
+                "{what}: the line names the file: {line}"
+            );
+            assert!(line.len() < 400, "{what}: {line}");
+        }
+    }
+}
+
+#[test]
+fn nothing_on_standard_input() {
+    contend_reading(b"", &["info"]).refused("empty stdin");
+    contend_reading(b"no capture either", &["c2c"]).refused("text on stdin");
+}
+
+#[test]
+fn no_memory_samples() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    let without = written(
+        scratch.path(),
+        "none.perf.data",
+        &capture.with_records(|_, kind| kind != SAMPLE),
+    );
+    let ended = contend_on(&without, &["c2c", "--json"]);
+    ended.refused("c2c without samples");
+    let info = contend_on(&without, &["info", "--json"]).json("info without samples");
+    assert!(
+        info["can"]["c2c"].is_string(),
+        "info says why not: {}",
+        info["can"]
+    );
+
+    let Some(captures) = shared_captures() else {
+        return;
+    };
+    for name in [
+        "odd/read-format-lost-group-perf66.perf.data",
+        "odd/throttle-perf38.perf.data",
+        "odd/pebs-hitm-event-zero-samples.perf.data",
+        "offcpu-local/cpp-fp-task-switch.data",
+    ] {
+        let ended = contend_on(&captures.join(name), &["c2c"]);
+        let line = ended.refused(name);
+        assert!(
+            line.contains("memory"),
+            "{name}: the line says what is missing: {line}"
+        );
+        let info = contend_on(&captures.join(name), &["info", "--json"]).json(name);
+        assert_ne!(info["can"]["c2c"], true, "{name}");
+    }
+}
+
+/// Records of kinds that nobody knows are stepped over and counted.
+#[test]
+fn unknown_records() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let plain = contend_on(&demo(), &["c2c", "--json", "--show-all"]).json("demo");
+    let mut data = Vec::new();
+    let mut added = 0;
+    for (index, (_, range)) in capture.records().into_iter().enumerate() {
+        if index % 10 == 0 {
+            let kind: u32 = if index % 20 == 0 { 50 } else { 60_000 };
+            data.extend_from_slice(&kind.to_le_bytes());
+            data.extend_from_slice(&[0, 0, 24, 0]);
+            data.extend_from_slice(&[0xa5; 16]);
+            added += 1;
+        }
+        data.extend_from_slice(&capture.bytes[range]);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let file = written(
+        scratch.path(),
+        "unknown.perf.data",
+        &capture.with_data(&data),
+    );
+    let document = contend_on(&file, &["c2c", "--json", "--show-all"]).json("with unknown records");
+    for field in ["perf_counters", "classes", "lines"] {
+        assert_eq!(document[field], plain[field], "{field}");
+    }
+    let skipped = document["quality"]["skipped"]
+        .as_object()
+        .expect("what was skipped");
+    let count: u64 = skipped.values().filter_map(serde_json::Value::as_u64).sum();
+    assert!(
+        count >= added,
+        "{added} unknown records, skipped: {skipped:?}"
+    );
+}
+
+/// A record of size 0 would be met again for ever.
+#[test]
+fn a_record_of_no_size_ends_the_data() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let records = capture.records();
+    let (_, middle) = records[records.len() / 2].clone();
+    let mut bytes = capture.bytes.clone();
+    bytes[middle.start + 6..middle.start + 8].fill(0);
+    let scratch = tempfile::tempdir().unwrap();
+    let file = written(scratch.path(), "zero.perf.data", &bytes);
+    let document = contend_on(&file, &["c2c", "--json"]).json("a record of size 0");
+    let whole = contend_on(&demo(), &["c2c", "--json"]).json("demo");
+    let samples = |document: &serde_json::Value| document["quality"]["samples"].as_u64().unwrap();
+    assert!(samples(&document) < samples(&whole));
+    assert!(
+        !document["quality"]["warnings"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn wrong_use() {
+    for args in [
+        &["c2c"][..],
+        &["nonsense"],
+        &["c2c", "--no-such-option", "x"],
+        &["c2c", "--threads", "0", "x"],
+        &["c2c", "--threads", "many", "x"],
+        &["c2c", "--sort", "nothing", "x"],
+        &["c2c", "--coalesce", "nothing", "x"],
+        &["c2c", "--line-size", "48", "x"],
+    ] {
+        let ended = run(contend().args(args));
+        assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
+        assert!(ended.stdout.is_empty(), "{args:?}");
+        assert!(
+            !ended.stderr.is_empty() && !ended.stderr.contains("panicked"),
+            "{args:?}: {}",
+            ended.stderr
+        );
+    }
+}

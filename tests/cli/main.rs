@@ -1,0 +1,12 @@
+//! The command as a user meets it: help, exit codes, one-line errors, every
+//! capture there is.
+
+// A test that cannot go on panics.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+#[path = "../common/mod.rs"]
+mod common;
+mod every_capture;
+mod index;
+mod manners;

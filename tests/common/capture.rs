@@ -1,0 +1,312 @@
+//! perf.data bytes, taken apart just enough to damage them on purpose and to
+//! count their samples a second time.
+//!
+//! Nothing of the reader under test is used: the offsets are from
+//! `tools/perf/Documentation/perf.data-file-format.txt` and
+//! `include/uapi/linux/perf_event.h`. Little-endian files in file mode only.
+//!
+//! ```text
+//! header 104 | ids, attributes | data: record record record … | feature table | features
+//!              each record: u32 type, u16 misc, u16 size
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+pub(crate) const SAMPLE: u32 = 9;
+pub(crate) const FINISHED_ROUND: u32 = 68;
+
+/// Offset of the features bitmap in the file header, and its size.
+const FEATURES: Range<usize> = 72..104;
+
+/// A capture and where its records are.
+pub(crate) struct Capture {
+    pub(crate) bytes: Vec<u8>,
+    /// The data section.
+    pub(crate) data: Range<usize>,
+    /// `sample_type` of the first attribute, which all share in these captures.
+    sample_type: u64,
+}
+
+impl Capture {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        assert_eq!(&bytes[..8], b"PERFILE2", "a little-endian perf.data file");
+        assert_eq!(u64_at(&bytes, 8), 104, "file mode");
+        let attrs = u64_at(&bytes, 24) as usize;
+        let start = u64_at(&bytes, 40) as usize;
+        let end = start + u64_at(&bytes, 48) as usize;
+        // In perf_event_attr: type 4, size 4, config 8, sample_period 8, sample_type 8.
+        let sample_type = u64_at(&bytes, attrs + 24);
+        Self {
+            data: start..end,
+            sample_type,
+            bytes,
+        }
+    }
+
+    /// Type and place of every record.
+    pub(crate) fn records(&self) -> Vec<(u32, Range<usize>)> {
+        let mut records = Vec::new();
+        let mut offset = self.data.start;
+        while offset + 8 <= self.data.end {
+            let size = usize::from(u16_at(&self.bytes, offset + 6));
+            assert!(
+                size >= 8 && offset + size <= self.data.end,
+                "record at {offset}"
+            );
+            records.push((u32_at(&self.bytes, offset), offset..offset + size));
+            offset += size;
+        }
+        records
+    }
+
+    /// The same capture with only the records that `keep` wants; intact otherwise.
+    pub(crate) fn with_records(&self, mut keep: impl FnMut(usize, u32) -> bool) -> Vec<u8> {
+        let mut data = Vec::new();
+        for (index, (kind, range)) in self.records().into_iter().enumerate() {
+            if keep(index, kind) {
+                data.extend_from_slice(&self.bytes[range]);
+            }
+        }
+        self.with_data(&data)
+    }
+
+    /// The same capture with another data section.
+    pub(crate) fn with_data(&self, data: &[u8]) -> Vec<u8> {
+        let mut out = self.bytes[..self.data.start].to_vec();
+        out[48..56].copy_from_slice(&(data.len() as u64).to_le_bytes());
+        out.extend_from_slice(data);
+        let table = out.len();
+        out.extend_from_slice(&self.bytes[self.data.end..]);
+        // The feature sections behind the data moved with its end.
+        let features: u32 = self.bytes[FEATURES]
+            .iter()
+            .map(|byte| byte.count_ones())
+            .sum();
+        for index in 0..features as usize {
+            let at = table + index * 16;
+            let old = u64_at(&out, at);
+            let new = old + data.len() as u64 - self.data.len() as u64;
+            out[at..at + 8].copy_from_slice(&new.to_le_bytes());
+        }
+        out
+    }
+
+    /// The counters of `perf c2c` after each record, by the rules of
+    /// `c2c_decode_stats` (tools/perf/util/mem-events.c). `nomap` is not among
+    /// them: it needs the address spaces.
+    pub(crate) fn counters_after_each_record(&self) -> Vec<Counters> {
+        let mut counters = Counters::default();
+        let samples = Samples::new(self.sample_type);
+        let mut all = vec![counters.clone()];
+        for (kind, range) in self.records() {
+            if kind == SAMPLE {
+                let (address, source) = samples.read(&self.bytes[range]);
+                counters.add(address, source);
+            }
+            all.push(counters.clone());
+        }
+        all
+    }
+}
+
+/// Where ADDR and DATA_SRC are in a sample whose fields all have a fixed size.
+struct Samples {
+    address: usize,
+    source: usize,
+}
+
+impl Samples {
+    fn new(sample_type: u64) -> Self {
+        // (bit, words) in the order of the record, up to DATA_SRC.
+        const FIELDS: [(u32, usize); 12] = [
+            (16, 1),
+            (0, 1),
+            (1, 1),
+            (2, 1),
+            (3, 1),
+            (6, 1),
+            (9, 1),
+            (7, 1),
+            (8, 1),
+            (14, 1),
+            (24, 1),
+            (15, 1),
+        ];
+        const UNSIZED: u64 = 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13;
+        assert_eq!(sample_type & UNSIZED, 0, "samples of a fixed layout");
+        let mut offset = 8;
+        let mut places = BTreeMap::new();
+        for (bit, words) in FIELDS {
+            if sample_type & 1 << bit != 0 {
+                places.insert(bit, offset);
+                offset += words * 8;
+            }
+        }
+        Self {
+            address: places[&3],
+            source: places[&15],
+        }
+    }
+
+    fn read(&self, record: &[u8]) -> (u64, u64) {
+        (u64_at(record, self.address), u64_at(record, self.source))
+    }
+}
+
+/// Counters by the names of the JSON document; those that are 0 are absent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counters(pub(crate) BTreeMap<&'static str, u64>);
+
+impl Counters {
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    fn count(&mut self, name: &'static str) {
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    fn count_both(&mut self, name: &'static str, total: &'static str) {
+        self.count(name);
+        self.count(total);
+    }
+
+    fn add(&mut self, address: u64, source: u64) {
+        let bits = |shift: u32, width: u32| source >> shift & ((1 << width) - 1);
+        let op = bits(0, 5);
+        let level = bits(5, 14);
+        let (snoop_hit, hitm) = (bits(19, 5) & 0x4 != 0, bits(19, 5) & 0x10 != 0);
+        let peer = bits(38, 2) & 0x2 != 0;
+        let remote = bits(37, 1) == 1 && bits(43, 3) == 0;
+
+        self.count("nr_entries");
+        if bits(24, 2) & 0x2 != 0 {
+            self.count("locks");
+        }
+        if bits(40, 3) & 0x2 != 0 {
+            self.count("blk_data");
+        }
+        if bits(40, 3) & 0x4 != 0 {
+            self.count("blk_addr");
+        }
+        let (hit, miss) = (level & 0x2 != 0, level & 0x4 != 0);
+        if op & 0x2 != 0 {
+            self.count("load");
+            if address == 0 {
+                return self.count("ld_noadrs");
+            }
+            if hit {
+                for (bit, name) in [
+                    (0x2000, "ld_uncache"),
+                    (0x1000, "ld_io"),
+                    (0x10, "ld_fbhit"),
+                    (0x8, "ld_l1hit"),
+                ] {
+                    if level & bit != 0 {
+                        self.count(name);
+                    }
+                }
+                for (bit, name) in [(0x20, "ld_l2hit"), (0x40, "ld_llchit")] {
+                    if level & bit != 0 {
+                        if hitm {
+                            self.count_both("lcl_hitm", "tot_hitm");
+                        } else {
+                            self.count(name);
+                        }
+                        if peer {
+                            self.count_both("lcl_peer", "tot_peer");
+                        }
+                    }
+                }
+                for (here, name) in [
+                    (level & 0x80 != 0, "lcl_dram"),
+                    (level & 0x300 != 0 || remote, "rmt_dram"),
+                ] {
+                    if here {
+                        self.count_both(name, if snoop_hit { "ld_shared" } else { "ld_excl" });
+                    }
+                }
+            }
+            if level & 0xc00 != 0 || remote {
+                if snoop_hit {
+                    self.count("rmt_hit");
+                } else if hitm {
+                    self.count_both("rmt_hitm", "tot_hitm");
+                } else if peer {
+                    self.count("rmt_hit");
+                    self.count_both("rmt_peer", "tot_peer");
+                }
+            }
+            if miss {
+                self.count("ld_miss");
+            }
+        } else if op & 0x4 != 0 {
+            self.count("store");
+            if address == 0 {
+                return self.count("st_noadrs");
+            }
+            if hit && level & 0x2000 != 0 {
+                self.count("st_uncache");
+            }
+            if hit && level & 0x8 != 0 {
+                self.count("st_l1hit");
+            }
+            if miss && level & 0x8 != 0 {
+                self.count("st_l1miss");
+            }
+            if level & 0x1 != 0 {
+                self.count("st_na");
+            }
+        } else {
+            self.count("noparse");
+        }
+    }
+}
+
+/// The names of all counters of the document but `nomap`.
+pub(crate) const COUNTERS: [&str; 31] = [
+    "nr_entries",
+    "locks",
+    "blk_data",
+    "blk_addr",
+    "load",
+    "ld_noadrs",
+    "ld_uncache",
+    "ld_io",
+    "ld_fbhit",
+    "ld_l1hit",
+    "ld_l2hit",
+    "ld_llchit",
+    "lcl_hitm",
+    "rmt_hitm",
+    "tot_hitm",
+    "lcl_peer",
+    "rmt_peer",
+    "tot_peer",
+    "rmt_hit",
+    "lcl_dram",
+    "rmt_dram",
+    "ld_shared",
+    "ld_excl",
+    "ld_miss",
+    "store",
+    "st_noadrs",
+    "st_uncache",
+    "st_l1hit",
+    "st_l1miss",
+    "st_na",
+    "noparse",
+];
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes[at..at + 2].try_into().expect("2 bytes"))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
+}

@@ -1,1 +1,23 @@
-//! Off-host analysis of perf captures.
+//! Why does this program stop scaling when it gets more cores?
+//!
+//! Reads what perf recorded, on any host, and says which cache lines cores
+//! fight over. The data flow is one straight line, described in
+//! `docs/architecture.md`: input, survey, address space, analysis, result,
+//! rendering.
+
+// A test that fails by unwrapping fails as it should.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod c2c;
+mod capture;
+pub mod cli;
+mod filter;
+mod info;
+mod input;
+mod memory;
+mod render;
+mod result;
+mod space;
+mod stats;
+mod survey;
+mod topology;

@@ -1,2 +1,7 @@
 //! The `contend` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    contend::cli::main()
+}

@@ -10,11 +10,11 @@ use super::rows::{Coalesce, LineDetail};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};
-use crate::space::AddressSpace;
+use crate::space::{AddressSpace, MapId};
 use crate::survey::Survey;
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, WalkReport};
+use contend_perfdata::{At, CpuMode, WalkReport};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -73,6 +73,8 @@ pub struct Options<'a> {
 pub(super) struct ShownLine {
     /// The virtual address that the first sample gave it.
     pub(super) address: u64,
+    /// The mapping of that sample.
+    pub(super) map: Option<MapId>,
     pub(super) detail: LineDetail,
 }
 
@@ -89,6 +91,10 @@ pub struct Analysis {
     pub space: AddressSpace,
     /// perf's counters of all samples.
     pub counters: Counters,
+    /// Loads and stores whose data address has no mapping.
+    pub unmapped_data: u64,
+    /// Loads and stores whose instruction has no mapping.
+    pub unmapped_code: u64,
     /// perf's counters of all shared lines.
     pub shared: Counters,
     /// How many lines are shared.
@@ -133,8 +139,8 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     };
     let lines = Lines::new(&first.shards, resolved.lines, varying);
     let shared = lines.shared(&first.shards);
-    let mut shown = lines.shown(&first.shards, &shared.counters, &options);
-    let mut nomap = lines.unmapped(&first.shards);
+    let shown = lines.shown(&first.shards, &shared.counters, &options);
+    let unmapped_data = lines.unmapped(&first.shards);
 
     let details = if shown.is_empty() && unmapped_code.is_empty() {
         pass2::Details::default()
@@ -152,29 +158,37 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         };
         pass2::run(capture, &plan, shown.len())?
     };
-    nomap += details.unmapped_code;
     let mut counters = first.totals.counters.clone();
-    counters.add(Counter::Nomap, nomap);
+    counters.add(Counter::Nomap, unmapped_data + details.unmapped_code_only);
     let replayed = capture.pool().install(|| replay::replay(details.replay));
-    let lines_with_detail = shown.drain(..).zip(details.lines);
+    let shown_lines = shown
+        .into_iter()
+        .zip(details.lines)
+        .map(|(line, detail)| {
+            let Shown { first, key, .. } = line;
+            let mode = CpuMode::from_misc(u16::from(key.mode));
+            ShownLine {
+                address: key.line,
+                map: space.find(mode, key.pid, key.line, first),
+                detail,
+            }
+        })
+        .collect();
     Ok(Analysis {
         survey: first.survey,
         walk: first.report,
         filtered: first.filtered,
         space,
         counters,
+        unmapped_data,
+        unmapped_code: details.unmapped_code,
         shared_lines: shared.count,
         shared: shared.counters,
         sampled_lines: lines.groups.len() as u64,
         totals: first.totals,
         sort: options.sort,
         coalesce: options.coalesce,
-        lines: lines_with_detail
-            .map(|(line, detail)| ShownLine {
-                address: line.address,
-                detail,
-            })
-            .collect(),
+        lines: shown_lines,
         replayed,
     })
 }
@@ -201,7 +215,9 @@ fn targets(
 /// A line that is shown, before its details are known.
 struct Shown {
     id: LineId,
-    address: u64,
+    /// Its first sample, and the raw line of that.
+    first: At,
+    key: RawKey,
     raw: Vec<RawRef>,
 }
 
@@ -316,16 +332,17 @@ impl Lines {
         }
         // Stable: ties stay in the order of the groups.
         chosen.sort_by_key(|(metric, _)| std::cmp::Reverse(*metric));
-        let shown = chosen.into_iter().map(|(_, group)| {
+        let shown = chosen.into_iter().filter_map(|(_, group)| {
             let group = self.group(group);
             let places = group.iter().map(|(_, place)| *place);
             let raw = places.clone().map(|place| self.raw(shards, place));
-            let first: Option<(At, u64)> = raw.map(|raw| (raw.first, raw.key.line)).min();
-            Shown {
+            let (first, key) = raw.map(|raw| (raw.first, raw.key)).min()?;
+            Some(Shown {
                 id: group[0].0,
-                address: first.map_or(0, |(_, address)| address),
+                first,
+                key,
                 raw: places.filter(|place| place.shard != VARYING).collect(),
-            }
+            })
         });
         shown.collect()
     }

@@ -45,8 +45,10 @@ pub(super) struct Plan<'a> {
 pub(super) struct Details {
     /// By the number of the shown line.
     pub(super) lines: Vec<LineDetail>,
-    /// Samples whose data is mapped but whose code is not.
+    /// Loads and stores whose code is not mapped.
     pub(super) unmapped_code: u64,
+    /// Those of them whose data is mapped.
+    pub(super) unmapped_code_only: u64,
     pub(super) replay: Vec<Replay>,
 }
 
@@ -63,6 +65,7 @@ pub(super) fn run(capture: &Capture, plan: &Plan<'_>, lines: usize) -> Result<De
     let mut all = Details::new(lines);
     for (_, details) in workers {
         all.unmapped_code += details.unmapped_code;
+        all.unmapped_code_only += details.unmapped_code_only;
         all.replay.extend(details.replay);
         for (line, more) in all.lines.iter_mut().zip(details.lines) {
             line.merge(more);
@@ -192,8 +195,9 @@ impl Details {
                 let data = plan.space.find(mode, sample.pid, sample.addr, at);
                 let code_is_mapped = !is_code_suspect
                     || plan.space.find_code(sample.pid, sample.ip, at).is_some();
-                if data.is_some() && !code_is_mapped {
+                if !code_is_mapped {
                     self.unmapped_code += 1;
+                    self.unmapped_code_only += u64::from(data.is_some());
                 }
                 nomap = data.is_none() || !code_is_mapped;
             }

@@ -9,6 +9,7 @@ mod quality;
 pub use c2c::{
     Access, C2c, ClassRow, Compat, Latency, Line, MemoryObject, NodeShare, Ratios, Row, RowCompat,
 };
+pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
 pub use quality::{MissingBinary, Quality};

@@ -1,0 +1,363 @@
+//! From the analysis to the result.
+
+use super::analysis::{Analysis, ShownLine, Sort};
+use super::rows::{Coalesce, LineDetail, MEANS, Part, Row as RawRow, RowKey, Use, UseKey};
+use super::verdict;
+use crate::capture::Capture;
+use crate::memory::{Class, Counter, Op};
+use crate::result::{
+    Access, C2c, CaptureFacts, ClassRow, Compat, Hex, Latency, Line, MemoryObject, NodeShare,
+    Quality, Ratios, Row, RowCompat, cpu_ranges,
+};
+use crate::space::{AddressSpace, MapId};
+use crate::stats::{Ratio, Weights};
+use crate::topology::Topology;
+use contend_perfdata::{At, CpuMode};
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Makes the result of an analysis.
+pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
+    let topology = Topology::new(&capture.header().features);
+    let mut facts = CaptureFacts::new(capture, &analysis.survey);
+    facts.line_size = Some(line_size);
+    let mut quality = Quality::new(capture, &analysis.survey, &analysis.walk);
+    let classes: Vec<ClassRow> = analysis
+        .totals
+        .classes
+        .iter()
+        .map(|(&class, total)| ClassRow {
+            class,
+            count: total.count,
+            latency_sum: total.latency_sum,
+        })
+        .collect();
+    quality.memory_samples = Some(classes.iter().map(|row| row.count).sum());
+    quality.unmapped_addr = Some(analysis.unmapped_data);
+    quality.unresolved_ip = Some(analysis.unmapped_code);
+    quality.skip("samples that the filters left out", analysis.filtered);
+    for (reason, count) in analysis.space.notes() {
+        quality.skip(reason, *count);
+    }
+    let metric_total = analysis.sort.metric(&analysis.counters);
+    let events = capture.header().attrs.iter();
+    let compat = Compat {
+        events: events
+            .map(|event| event.display_name(&capture.header().features))
+            .collect(),
+        coalesce: coalesce_names(&analysis.coalesce),
+        columns: Vec::new(),
+    };
+    let Analysis {
+        space,
+        lines,
+        replayed,
+        sort,
+        coalesce,
+        ..
+    } = analysis;
+    let context = Context {
+        space: &space,
+        topology: &topology,
+        sort,
+        coalesce: &coalesce,
+        end: At {
+            time: u64::MAX,
+            pos: u64::MAX,
+        },
+        replayed: &replayed,
+    };
+    let lines = (0..).zip(lines).map(|(rank, line)| context.line(rank, line, metric_total));
+    C2c {
+        schema: "contend.c2c/1",
+        capture: facts,
+        quality,
+        sort: sort.name(),
+        perf_counters: analysis.counters,
+        sampled_lines: analysis.sampled_lines,
+        shared_lines: analysis.shared_lines,
+        shared_counters: analysis.shared,
+        ratios: ratios(&classes),
+        classes,
+        lines: lines.collect(),
+        compat,
+    }
+}
+
+impl Sort {
+    /// The name of the option.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Total => "tot",
+            Self::Remote => "rmt",
+            Self::Local => "lcl",
+            Self::Peer => "peer",
+        }
+    }
+
+    /// What rows are ordered by behind the offset, and hidden without.
+    fn row_metrics(self) -> &'static [Counter] {
+        match self {
+            Self::Total => &[Counter::TotHitm],
+            Self::Remote => &[Counter::RmtHitm, Counter::LclHitm],
+            Self::Local => &[Counter::LclHitm, Counter::RmtHitm],
+            Self::Peer => &[Counter::TotPeer],
+        }
+    }
+}
+
+fn coalesce_names(fields: &[Coalesce]) -> String {
+    let names = fields.iter().map(|field| match field {
+        Coalesce::Iaddr => "iaddr",
+        Coalesce::Pid => "pid",
+        Coalesce::Tid => "tid",
+        Coalesce::Dso => "dso",
+    });
+    std::iter::once("offset").chain(names).collect::<Vec<_>>().join(",")
+}
+
+fn ratios(classes: &[ClassRow]) -> Ratios {
+    let count = |wanted: fn(&Class) -> bool| -> u64 {
+        let rows = classes.iter().filter(|row| wanted(&row.class));
+        rows.map(|row| row.count).sum()
+    };
+    let loads = count(|class| class.op == Op::Load);
+    let hitm = count(Class::is_hitm);
+    // A HITM from the node's own last-level cache is no miss of it, yet the
+    // line had to come from another core: it counts among the misses here.
+    let misses = count(|class| class.is_llc_miss() || class.is_hitm());
+    Ratios {
+        hitm_per_load: Ratio::new(hitm, loads),
+        hitm_per_llc_miss: Ratio::new(hitm, misses),
+        remote_per_hitm: Ratio::new(count(|class| class.is_hitm() && class.is_remote()), hitm),
+        peer_per_load: Ratio::new(count(Class::is_peer), loads),
+    }
+}
+
+struct Context<'a> {
+    space: &'a AddressSpace,
+    topology: &'a Topology,
+    sort: Sort,
+    coalesce: &'a [Coalesce],
+    /// Behind every record.
+    end: At,
+    replayed: &'a super::replay::ReplayedLines,
+}
+
+impl Context<'_> {
+    fn line(&self, rank: usize, line: ShownLine, metric_total: u64) -> Line {
+        let ShownLine { address, map, detail } = line;
+        let LineDetail {
+            mut part,
+            rows,
+            uses,
+        } = detail;
+        let judgement = verdict::judge(&uses);
+        let all_rows = rows.len();
+        let mut rows: Vec<(RowKey, RawRow)> = rows
+            .into_iter()
+            .filter(|(_, row)| self.is_row_shown(row))
+            .collect();
+        rows.sort_by_cached_key(|(key, row)| self.row_order(key, row));
+        let replayed = |key| self.replayed.rows.get(&(rank as u32, key)).copied();
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .map(|(key, row)| self.row(key, row, replayed(key).unwrap_or_default()))
+            .collect();
+        let metric = self.sort.metric(&part.counters);
+        let memory_nodes: Vec<u32> = part.memory_nodes.iter().collect();
+        Line {
+            rank,
+            address: Hex(address),
+            share: if metric_total == 0 {
+                0.0
+            } else {
+                metric as f64 / metric_total as f64
+            },
+            node: memory_nodes.clone(),
+            object: map.map(|map| self.object(map, address)),
+            latency: latency(&mut part),
+            verdict: judgement.verdict,
+            why: judgement.why,
+            writers: self.accesses(&uses, |used| used.stores, |access| access.stores),
+            readers: self.accesses(&uses, |used| used.loads, |access| access.hitm),
+            hidden_rows: all_rows - rows.len(),
+            rows,
+            perf_counters: part.counters,
+            compat: RowCompat {
+                replayed: self.replayed.lines.get(&(rank as u32)).copied().unwrap_or_default(),
+                memory_nodes,
+                ..RowCompat::default()
+            },
+        }
+    }
+
+    fn object(&self, map: MapId, address: u64) -> MemoryObject {
+        let mapping = self.space.map(map);
+        MemoryObject {
+            name: None,
+            offset: Hex(self.space.map_relative(map, address)),
+            dso: self.space.dso(mapping.dso).display_name().into_owned(),
+        }
+    }
+
+    /// perf hides rows that have ordinary loads only.
+    fn is_row_shown(&self, row: &RawRow) -> bool {
+        let counters = &row.part.counters;
+        counters.get(Counter::Store) > 0 || self.sort.metric(counters) > 0
+    }
+
+    fn row_order(&self, key: &RowKey, row: &RawRow) -> impl Ord + use<> {
+        let counters = &row.part.counters;
+        let metrics = self.sort.row_metrics().iter();
+        let metrics: Vec<_> = metrics.map(|&counter| Reverse(counters.get(counter))).collect();
+        let fields: Vec<(u64, String)> = self
+            .coalesce
+            .iter()
+            .map(|field| match field {
+                Coalesce::Iaddr => (key.ip, String::new()),
+                Coalesce::Pid => (signed_order(key.pid), String::new()),
+                Coalesce::Tid => (signed_order(key.tid), String::new()),
+                Coalesce::Dso => (0, self.dso_name(key.dso).unwrap_or_default()),
+            })
+            .collect();
+        (key.offset, metrics, fields, *key)
+    }
+
+    fn dso_name(&self, number: u32) -> Option<String> {
+        let dso = self.space.dsos().nth(number.checked_sub(1)? as usize)?;
+        Some(dso.display_name().into_owned())
+    }
+
+    fn row(&self, key: RowKey, mut row: RawRow, replayed: super::Replayed) -> Row {
+        let (at, pid, tid) = row.first.unwrap_or_default();
+        let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
+        let code = has_ip.then(|| self.space.find_code(pid, key.ip, at)).flatten();
+        let dso = match code {
+            Some(map) => {
+                let dso = self.space.dso(self.space.map(map).dso);
+                Some(dso.display_name().into_owned())
+            }
+            None => self.dso_name(key.dso),
+        };
+        let nodes: BTreeSet<u16> = row
+            .part
+            .cpus
+            .iter()
+            .filter_map(|cpu| self.topology.node_of_cpu(cpu))
+            .collect();
+        let mut tids: Vec<i32> = row.threads.keys().copied().collect();
+        tids.sort_unstable();
+        Row {
+            offset: Hex(u64::from(key.offset)),
+            ip: has_ip.then_some(Hex(key.ip)),
+            pid,
+            tids,
+            function: None,
+            dso,
+            source: None,
+            latency: latency(&mut row.part),
+            cpus: row.part.cpus.len(),
+            cpu_list: cpu_ranges(row.part.cpus.iter()),
+            nodes: nodes.iter().copied().collect(),
+            compat: RowCompat {
+                replayed,
+                memory_nodes: row.part.memory_nodes.iter().collect(),
+                tid,
+                code_offset: code.map_or(key.ip, |map| self.space.map_relative(map, key.ip)),
+                is_kernel: code.is_some()
+                    && self.space.find(CpuMode::User, pid, key.ip, at).is_none(),
+                by_node: self.by_node(&row, &nodes),
+            },
+            perf_counters: row.part.counters,
+        }
+    }
+
+    /// The `-N` columns of perf.
+    fn by_node(&self, row: &RawRow, nodes: &BTreeSet<u16>) -> Vec<NodeShare> {
+        let metric = self.sort.metric(&row.part.counters);
+        let stores = row.part.counters.get(Counter::Store);
+        let share = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
+        let shares = nodes.iter().map(|&node| {
+            let of_node = |cpu: &u32| self.topology.node_of_cpu(*cpu) == Some(node);
+            let cpus: Vec<u32> = row.part.cpus.iter().filter(of_node).collect();
+            let part = row.nodes.get(&node).copied().unwrap_or_default();
+            let part_metric = match self.sort {
+                Sort::Total => part.lcl_hitm + part.rmt_hitm,
+                Sort::Remote => part.rmt_hitm,
+                Sort::Local => part.lcl_hitm,
+                Sort::Peer => part.peer,
+            };
+            NodeShare {
+                node,
+                cpus: cpus.len(),
+                cpu_list: cpu_ranges(cpus),
+                metric: share(part_metric, metric),
+                stores: share(part.stores, stores),
+            }
+        });
+        shares.collect()
+    }
+
+    /// The threads that did something on a line, the busiest first.
+    fn accesses(
+        &self,
+        uses: &FxHashMap<UseKey, Use>,
+        count: fn(&Use) -> u64,
+        order: fn(&Access) -> u64,
+    ) -> Vec<Access> {
+        let mut threads: BTreeMap<(i32, i32), Access> = BTreeMap::new();
+        let mut in_order: Vec<(&UseKey, &Use)> = uses.iter().collect();
+        in_order.sort_unstable_by_key(|(key, _)| **key);
+        for (key, used) in in_order {
+            if count(used) == 0 {
+                continue;
+            }
+            let access = threads.entry((key.pid, key.tid)).or_insert_with(|| Access {
+                pid: key.pid,
+                tid: key.tid,
+                comm: self.space.comm(key.tid, self.end).map(str::to_owned),
+                loads: 0,
+                stores: 0,
+                hitm: 0,
+                peer: 0,
+                offsets: Vec::new(),
+            });
+            access.loads += used.loads;
+            access.stores += used.stores;
+            access.hitm += used.hitm;
+            access.peer += used.peer;
+            access.offsets.push(Hex(u64::from(key.offset)));
+        }
+        let mut threads: Vec<Access> = threads.into_values().collect();
+        threads.sort_by_key(|access| {
+            let order = (order(access), access.peer, access.loads + access.stores);
+            (Reverse(order), access.pid, access.tid)
+        });
+        threads
+    }
+}
+
+/// Orders signed numbers as unsigned ones.
+fn signed_order(number: i32) -> u64 {
+    (i64::from(number) - i64::from(i32::MIN)).cast_unsigned()
+}
+
+fn latency(part: &mut Part) -> Latency {
+    let weights: &mut Weights = &mut part.latencies;
+    let mean = |counter: Counter| {
+        let place = MEANS.iter().position(|&known| known == counter)?;
+        part.means[place].value()
+    };
+    Latency {
+        mean_rmt_hitm: mean(Counter::RmtHitm),
+        mean_lcl_hitm: mean(Counter::LclHitm),
+        mean_rmt_peer: mean(Counter::RmtPeer),
+        mean_lcl_peer: mean(Counter::LclPeer),
+        mean_load: mean(Counter::Load),
+        p50: weights.percentile(50.0),
+        p99: weights.percentile(99.0),
+        max: weights.max(),
+    }
+}

@@ -1,0 +1,162 @@
+//! What can be typed. Each option is documented once, here.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use contend_perfdata::DEFAULT_CHUNK;
+use std::path::PathBuf;
+
+/// Why does this program stop scaling when it gets more cores?
+///
+/// Reads captures of Linux perf on any machine.
+#[derive(Debug, Parser)]
+#[command(name = "contend", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// What is in a capture, what was lost, and which questions it can answer
+    Info(InfoArguments),
+    /// Which cache lines cores fight over
+    ///
+    /// Prints how often loads found their line modified in another core's cache
+    /// (HITM), on which lines, who writes and who reads them, and whether the
+    /// threads touch the same bytes.
+    ///
+    /// Example: contend c2c perf.data
+    C2c(C2cArguments),
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(super) struct Common {
+    /// A perf.data file, a `perf record --threads` directory, or - for standard input
+    pub(super) capture: PathBuf,
+
+    /// Print the JSON document instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write the output to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Work on N threads [default: one for each CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+
+    /// Print no progress and no warnings
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    /// Bytes of the chunks that threads work on
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_CHUNK, hide = true)]
+    pub(super) chunk_size: usize,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which samples to take.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct Filters {
+    /// Only samples from A to B: seconds from the first record, or percent (10%..20%)
+    #[arg(long, value_name = "A..B")]
+    pub(super) time: Option<String>,
+
+    /// Only these processes
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub(super) pid: Vec<i32>,
+
+    /// Only these threads
+    #[arg(long, value_name = "TID", value_delimiter = ',')]
+    pub(super) tid: Vec<i32>,
+
+    /// Only threads with these names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) comm: Vec<String>,
+
+    /// Only these CPUs: 0-7,16
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpu: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InfoArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct C2cArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// Order lines by all, remote or local HITMs, or by peer snoops
+    /// [default: tot; peer for aarch64 captures without HITM]
+    #[arg(long, value_name = "METRIC")]
+    pub(super) sort: Option<SortBy>,
+
+    /// Tell rows of a line apart by these fields, besides the offset
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', default_value = "iaddr")]
+    pub(super) coalesce: Vec<CoalesceBy>,
+
+    /// Show every sampled line, also those that nobody fights over
+    #[arg(long)]
+    pub(super) show_all: bool,
+
+    /// Bytes of a cache line [default: what the capture says, otherwise 64]
+    #[arg(long, value_name = "N")]
+    pub(super) line_size: Option<u64>,
+
+    /// Show at most N lines in the table [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    /// Print the three tables of `perf c2c report --stdio`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) perf_compat: bool,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
+}
+
+/// What lines are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SortBy {
+    /// All HITMs
+    Tot,
+    /// Remote HITMs
+    Rmt,
+    /// Local HITMs
+    Lcl,
+    /// Peer snoops
+    Peer,
+}
+
+/// What rows are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CoalesceBy {
+    /// Instruction address
+    Iaddr,
+    /// Process
+    Pid,
+    /// Thread
+    Tid,
+    /// Binary of the instruction
+    Dso,
+}

@@ -1,0 +1,21 @@
+//! `contend info`.
+
+use super::args::InfoArguments;
+use super::output;
+use crate::capture::Capture;
+use crate::info::info;
+use crate::render;
+use anyhow::Result;
+
+pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
+    let common = &arguments.common;
+    let threads = usize::from(common.threads.unwrap_or(0));
+    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let (survey, walk) = capture.survey()?;
+    let result = info(&capture, &survey, &walk);
+    if common.json {
+        return output::json(common, &result);
+    }
+    let color = output::color(common);
+    output::write(common, |out| render::info::table(out, &result, color))
+}

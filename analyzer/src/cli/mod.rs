@@ -1,0 +1,42 @@
+//! The command line: what was typed, and what to do with it.
+
+mod args;
+mod c2c;
+mod info;
+mod output;
+
+use anyhow::Result;
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// The exit status for errors; 1 is for checks that were asked for and failed.
+const FAILURE: u8 = 2;
+
+/// Runs the command.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors and go to standard output.
+            let status = if error.use_stderr() { FAILURE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("contend: {}", output::one_line(&error));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.command {
+        Command::Info(command) => info::run(command),
+        Command::C2c(command) => c2c::run(command),
+    }
+}

@@ -1,0 +1,174 @@
+//! What is in a capture, and which questions it can answer.
+
+use crate::capture::Capture;
+use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
+use crate::survey::Survey;
+use contend_perfdata::{EventAttr, Features, SampleFormat, WalkReport, record_name};
+use std::collections::BTreeMap;
+
+/// `PERF_TYPE_TRACEPOINT`.
+const TRACEPOINT: u32 = 2;
+/// `PERF_TYPE_SOFTWARE`.
+const SOFTWARE: u32 = 1;
+/// `PERF_COUNT_SW_CPU_CLOCK` and `PERF_COUNT_SW_TASK_CLOCK`.
+const CLOCKS: [u64; 2] = [0, 1];
+/// `PERF_COUNT_SW_DUMMY`.
+const DUMMY: u64 = 9;
+
+/// What an event measures, decided once from its attribute and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Memory accesses with their data source.
+    Memory,
+    /// Arm's statistical profiling extension: its samples are in the AUX area.
+    Spe,
+    /// Switches between threads.
+    SchedSwitch,
+    /// perf's own off-CPU event.
+    OffCpu,
+    /// Another tracepoint.
+    Tracepoint,
+    /// A clock or a hardware counter that samples running code.
+    Cpu,
+    /// Carries side-band records only.
+    Dummy,
+    /// Anything else.
+    Other,
+}
+
+impl EventKind {
+    /// The kind of an event.
+    pub fn of(event: &EventAttr, features: &Features) -> Self {
+        let name = event.display_name(features);
+        let attr = &event.attr;
+        if name.starts_with("arm_spe") {
+            Self::Spe
+        } else if name == "offcpu-time" {
+            Self::OffCpu
+        } else if name == "sched:sched_switch" {
+            Self::SchedSwitch
+        } else if attr.kind == TRACEPOINT {
+            Self::Tracepoint
+        } else if attr.kind == SOFTWARE && attr.config == DUMMY {
+            Self::Dummy
+        } else if attr.has(SampleFormat::DATA_SRC) && !attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER) {
+            Self::Memory
+        } else if attr.kind == SOFTWARE && !CLOCKS.contains(&attr.config) {
+            Self::Other
+        } else {
+            Self::Cpu
+        }
+    }
+
+    /// The name in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Spe => "spe",
+            Self::SchedSwitch => "sched_switch",
+            Self::OffCpu => "offcpu",
+            Self::Tracepoint => "tracepoint",
+            Self::Cpu => "cpu",
+            Self::Dummy => "dummy",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The result of a survey.
+pub fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
+    let header = capture.header();
+    let kinds: Vec<EventKind> = header
+        .attrs
+        .iter()
+        .map(|event| EventKind::of(event, &header.features))
+        .collect();
+    let events = header.attrs.iter().zip(&kinds).zip(&survey.samples);
+    let events = events.map(|((event, kind), &samples)| EventFacts {
+        name: event.display_name(&header.features),
+        kind: kind.name(),
+        samples,
+    });
+    let records = survey.kinds().into_iter();
+    let mut named: BTreeMap<String, u64> = BTreeMap::new();
+    for (kind, count) in records {
+        *named.entry(record_name(kind).into_owned()).or_default() += count;
+    }
+    let mut quality = Quality::new(capture, survey, walk);
+    if let Some(warning) = cpus_without_node(capture) {
+        quality.warnings.push(warning);
+    }
+    Info {
+        schema: "contend.info/1",
+        capture: CaptureFacts::new(capture, survey),
+        quality,
+        events: events.collect(),
+        can: answers(&kinds, survey, &named),
+        records: named,
+    }
+}
+
+/// A warning when the capture tells of fewer CPUs in nodes than were online.
+fn cpus_without_node(capture: &Capture) -> Option<String> {
+    let features = &capture.header().features;
+    let listed: usize = features.numa_topology.iter().map(|node| node.cpus.len()).sum();
+    let online = features.nr_cpus?.online as usize;
+    (listed > 0 && listed < online)
+        .then(|| format!("{} of {online} online CPUs are in no NUMA node", online - listed))
+}
+
+/// Which questions the capture can answer, and what to record otherwise.
+fn answers(
+    kinds: &[EventKind],
+    survey: &Survey,
+    records: &BTreeMap<String, u64>,
+) -> BTreeMap<&'static str, Can> {
+    let samples_of = |wanted: &[EventKind]| -> Option<u64> {
+        let events = kinds.iter().zip(&survey.samples);
+        let mut found = events.filter(|(kind, _)| wanted.contains(kind)).peekable();
+        found.peek()?;
+        Some(found.map(|(_, samples)| samples).sum())
+    };
+    let by_samples = |wanted: &[EventKind], what: &str, how: &str| match samples_of(wanted) {
+        Some(0) => Can::No(format!("{what} were asked for, but none was recorded")),
+        Some(_) => Can::Yes,
+        None => Can::No(format!("no {what}: {how}")),
+    };
+    let memory = by_samples(
+        &[EventKind::Memory],
+        "memory samples with a data source",
+        "record with `perf c2c record`",
+    );
+    let has_aux = records.contains_key("AUXTRACE");
+    let spe = match (samples_of(&[EventKind::Spe]), has_aux) {
+        (Some(_), true) => Can::Yes,
+        (Some(_), false) => Can::No("SPE was asked for, but there is no AUX data".to_owned()),
+        (None, _) => Can::No(
+            "no Arm SPE data: record with `perf record -e arm_spe_0//` on an Arm server".to_owned(),
+        ),
+    };
+    let has_switches = ["SWITCH", "SWITCH_CPU_WIDE"]
+        .iter()
+        .any(|name| records.contains_key(*name));
+    let off_cpu = if has_switches {
+        Can::Yes
+    } else {
+        by_samples(
+            &[EventKind::SchedSwitch, EventKind::OffCpu],
+            "context switches",
+            "record with `perf record -e sched:sched_switch --switch-events -a -g`",
+        )
+    };
+    let on_cpu = by_samples(
+        &[EventKind::Cpu],
+        "on-CPU samples",
+        "record with `perf record -F 99 -a -g`",
+    );
+    BTreeMap::from([
+        ("c2c", memory.clone()),
+        ("latency", memory),
+        ("spe", spe),
+        ("offcpu", off_cpu),
+        ("oncpu", on_cpu),
+    ])
+}

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::attr::Attr;
 use super::event::{self, EventAttr};
-use super::features::{EventDesc, Features};
+use super::features::Features;
+use super::recording::EventDesc;
 use super::{Header, foreign};
 
 /// Tables for finding the event of an id and the name of an event, so that a
@@ -64,15 +66,19 @@ impl Names {
         all.get(at).filter(same)
     }
 
-    /// simpleperf lists one line an event, in order; but find it elsewhere
-    /// when the one at its place is for another.
+    /// simpleperf lists one line an event, in order. Where the line at an
+    /// event's place is for another, one elsewhere may be for it. simpleperf
+    /// sets more of the config after it has listed the event (for cs-etm), so
+    /// in the end the place and the type are enough.
     fn event_type(&self, index: usize, event: &EventAttr) -> Option<&str> {
-        let same = |line: &&(String, u32, u64)| {
-            (line.1, line.2) == (event.attr.kind, event.attr.config) && !line.0.is_empty()
-        };
-        let at_place = self.event_types.get(index).filter(same);
-        let line = at_place.or_else(|| self.event_types.iter().find(same))?;
-        Some(&line.0)
+        let Attr { kind, config, .. } = event.attr;
+        let same = |line: &&(String, u32, u64)| (line.1, line.2) == (kind, config);
+        let at_place = self.event_types.get(index);
+        let line = at_place
+            .filter(same)
+            .or_else(|| self.event_types.iter().find(same))
+            .or_else(|| at_place.filter(|line| line.1 == kind))?;
+        Some(line.0.as_str()).filter(|name| !name.is_empty())
     }
 }
 
@@ -183,15 +189,21 @@ mod tests {
     #[test]
     fn simpleperf_lines_by_place_then_anywhere() {
         let mut header = header();
-        let lines = "cpu-cycles:u,0,0\ncpu-cycles,0,0\nsched:sched_switch,2,45";
+        let lines = "cpu-cycles:u,0,0\ncpu-cycles,0,0\nsched:sched_switch,2,45\ncs-etm,8,0";
         header.features.meta_info = vec![("event_type_info".into(), lines.into())];
         header.add_event(event(2, 45, &[]));
         header.add_event(event(0, 0, &[]));
+        header.add_event(event(0, 9, &[]));
+        header.add_event(event(8, 0x4000, &[]));
         header.name_events();
+        let [first, second, third, fourth] = names(&header)[..] else {
+            panic!("four events");
+        };
         assert_eq!(
-            names(&header),
-            [Some("sched:sched_switch"), Some("cpu-cycles")]
+            (first, second),
+            (Some("sched:sched_switch"), Some("cpu-cycles"))
         );
+        assert_eq!((third, fourth), (None, Some("cs-etm")));
     }
 
     #[test]

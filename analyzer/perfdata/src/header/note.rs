@@ -1,6 +1,6 @@
 //! What was found damaged or left out while the header was read.
 
-use super::features::feature_name;
+use super::bits::feature_name;
 
 /// One damaged part of a capture. Reading went on without it. `Display` gives
 /// one line without the name of the file.
@@ -26,6 +26,15 @@ pub enum Note {
         /// How many bytes of the data section are not there.
         missing: u64,
     },
+    /// The data section begins inside the file header.
+    #[error("the data section begins at offset {offset}, inside the file header")]
+    DataOdd {
+        /// Where it begins, in bytes.
+        offset: u64,
+    },
+    /// The header names no attributes, so samples cannot be taken apart.
+    #[error("the header has no attribute section")]
+    AttrsMissing,
     /// The attribute section is not all inside the file.
     #[error("the attribute section (offset {offset}, {size} bytes) is not all inside the file")]
     AttrsOutside {

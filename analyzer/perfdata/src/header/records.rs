@@ -2,10 +2,10 @@
 //! features, and how simpleperf carries what perf's header has no room for.
 
 use super::attr::Attr;
+use super::attrs::MAX_ATTRS;
+use super::bits::feature;
 use super::build_id::BuildId;
 use super::event::EventAttr;
-use super::features::feature;
-use super::file::MAX_ATTRS;
 use super::note::Note;
 use super::text::c_text;
 use super::{Header, foreign};

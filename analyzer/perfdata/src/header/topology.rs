@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::bits::feature;
 use super::cpus::{self, MAX_CPUS};
-use super::features::feature;
 use super::note::Note;
 use super::text::{string, strings};
 use crate::Cursor;

@@ -19,7 +19,7 @@ const EVENT_TYPE: usize = 72;
 const MAX_EVENT_TYPES: u64 = 1 << 20;
 
 impl Header {
-    /// The table of event names that files had before Linux 3.10.
+    /// The table of event names in old files (`struct perf_trace_event_type`).
     pub(super) fn read_event_types(
         &mut self,
         source: &dyn Source,

@@ -68,7 +68,7 @@ pub enum Format {
     File,
     /// Everything as records (`perf record -o -`).
     Pipe,
-    /// As [`Format::File`], with the magic number used before Linux 3.5.
+    /// As [`Format::File`], with the magic number of very old perfs.
     V1,
 }
 

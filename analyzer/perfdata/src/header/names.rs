@@ -16,10 +16,12 @@ pub(super) struct Names {
     event_of_id: HashMap<u64, usize>,
     /// Number of the EVENT_DESC entry that has an id.
     desc_of_id: HashMap<u64, usize>,
-    /// Names by `config` from the table that files had before Linux 3.10.
+    /// Names by `config` from the table of old files.
     pub(super) by_config: HashMap<u64, String>,
-    /// The lines of simpleperf's `event_type_info`.
+    /// The lines of simpleperf's `event_type_info`: name, type, config.
     event_types: Vec<(String, u32, u64)>,
+    /// Place of the first line for a type and config.
+    line_of: HashMap<(u32, u64), usize>,
 }
 
 impl Names {
@@ -45,8 +47,12 @@ impl Names {
             .iter()
             .find(|(key, _)| key == "event_type_info");
         let lines = info.map_or("", |(_, lines)| lines);
-        let owned = |(name, kind, config): (&str, u32, u64)| (name.to_owned(), kind, config);
-        self.event_types = foreign::event_types(lines).map(owned).collect();
+        self.event_types.clear();
+        self.line_of.clear();
+        for (place, (name, kind, config)) in foreign::event_types(lines).enumerate() {
+            self.event_types.push((name.to_owned(), kind, config));
+            self.line_of.entry((kind, config)).or_insert(place);
+        }
     }
 
     /// The EVENT_DESC entry of an event: by its ids, else the one at its place
@@ -72,11 +78,11 @@ impl Names {
     /// in the end the place and the type are enough.
     fn event_type(&self, index: usize, event: &EventAttr) -> Option<&str> {
         let Attr { kind, config, .. } = event.attr;
-        let same = |line: &&(String, u32, u64)| (line.1, line.2) == (kind, config);
         let at_place = self.event_types.get(index);
+        let first = self.line_of.get(&(kind, config));
         let line = at_place
-            .filter(same)
-            .or_else(|| self.event_types.iter().find(same))
+            .filter(|line| (line.1, line.2) == (kind, config))
+            .or_else(|| self.event_types.get(*first?))
             .or_else(|| at_place.filter(|line| line.1 == kind))?;
         Some(line.0.as_str()).filter(|name| !name.is_empty())
     }

@@ -8,7 +8,9 @@ use super::bits::feature_name;
 #[non_exhaustive]
 pub enum Note {
     /// The file has the magic number of the oldest layout.
-    #[error("version 1 perf.data file (before Linux 3.5): event names and features may be missing")]
+    #[error(
+        "perf.data file of version 1, written by a very old perf: event names and features may be missing"
+    )]
     Version1,
     /// The header gives itself a size that no version of perf writes.
     #[error("the header says it is {size} bytes long, which no perf writes; read as 104")]
@@ -115,8 +117,9 @@ pub enum Note {
         /// How much was read, in bytes.
         read: u64,
     },
-    /// A feature ends in the middle of a value. What came before was kept.
-    #[error("feature {} ends in the middle of a value", feature_name(*bit))]
+    /// A feature ends in the middle of a value or counts more than can be. What
+    /// came before was kept.
+    #[error("feature {} is damaged; what could be read of it is used", feature_name(*bit))]
     FeatureCut {
         /// The feature bit.
         bit: u32,
@@ -180,7 +183,7 @@ mod tests {
         let note = Note::FeatureCut { bit: 14 };
         assert_eq!(
             note.to_string(),
-            "feature NUMA_TOPOLOGY ends in the middle of a value"
+            "feature NUMA_TOPOLOGY is damaged; what could be read of it is used"
         );
         let note = Note::FeatureOutside {
             bit: 200,

@@ -27,9 +27,9 @@ pub struct Attr {
     pub config1: u64,
     /// Third word of the event's configuration; a breakpoint's length.
     pub config2: u64,
-    /// Fourth word (since Linux 6.3; Arm SPE).
+    /// Fourth word; in attributes of 136 bytes and more.
     pub config3: u64,
-    /// Fifth word (since Linux 6.18).
+    /// Fifth word; in attributes of 144 bytes and more.
     pub config4: u64,
     /// Events a sample, or samples a second when [`Attr::is_frequency`].
     pub sample_period_or_freq: u64,

@@ -54,8 +54,7 @@ impl BuildId {
     /// Reads a whole BUILD_ID section, records one after the other. Appends
     /// what is there; `None` when it ends inside a record.
     ///
-    /// Files before Linux 2.6.35 have no `pid`, which shows in the kernel's
-    /// name: four bytes of it are then taken for the end of the build-id
+    /// The oldest files have no `pid`, which shows in the kernel's name: four bytes of it are then taken for the end of the build-id
     /// (tools/perf/util/header.c, perf_header__read_build_ids_abi_quirk).
     pub(super) fn read_all(bytes: &[u8], endian: Endianness, into: &mut Vec<Self>) -> Option<()> {
         let without_pid = Self::records(bytes, endian)

@@ -1,148 +1,17 @@
 //! The features of a capture: facts about the machine and the recording.
 
-use super::attr::Attr;
+use super::bits::{self, feature};
 use super::build_id::BuildId;
 use super::foreign;
 use super::note::Note;
 use super::pmu::{self, GroupDesc, HybridNode, PmuCaps};
+use super::recording::{
+    self, AuxtraceEntry, ClockData, Compressed, EventDesc, Machine, SampleTime,
+};
 use super::text::{c_text, string, strings};
 use super::topology::{self, CacheInfo, CpuTopology, MemTopology, NrCpus, NumaNode};
 use super::tracing::TracingData;
 use crate::{Cursor, Endianness};
-
-/// How many feature bits a file header has (HEADER_FEAT_BITS).
-pub(super) const BITS: u32 = 256;
-
-macro_rules! features {
-    ($($name:ident = $bit:literal, $what:literal;)*) => {
-        /// The feature bits of perf (tools/perf/util/header.h).
-        pub mod feature {
-            $(#[doc = $what] pub const $name: u32 = $bit;)*
-        }
-
-        /// The names of the feature bits of perf, by number.
-        const NAMES: &[(u32, &str)] = &[$(($bit, stringify!($name)),)*];
-    };
-}
-
-features! {
-    TRACING_DATA = 1, "The formats of tracepoints.";
-    BUILD_ID = 2, "Build-ids of the binaries seen.";
-    HOSTNAME = 3, "The name of the machine.";
-    OSRELEASE = 4, "The version of the kernel.";
-    VERSION = 5, "The version of the recorder.";
-    ARCH = 6, "The architecture, as `uname -m` gives it.";
-    NRCPUS = 7, "How many CPUs there are.";
-    CPUDESC = 8, "The model of the CPU, for people.";
-    CPUID = 9, "The model of the CPU, for programs.";
-    TOTAL_MEM = 10, "The memory of the machine.";
-    CMDLINE = 11, "The command line of the recorder.";
-    EVENT_DESC = 12, "Attributes again, with names and ids.";
-    CPU_TOPOLOGY = 13, "Cores, threads and dies.";
-    NUMA_TOPOLOGY = 14, "NUMA nodes and their CPUs.";
-    BRANCH_STACK = 15, "Set where samples have branch stacks; no content.";
-    PMU_MAPPINGS = 16, "Names of the numbers of PMUs.";
-    GROUP_DESC = 17, "Which events were counted together.";
-    AUXTRACE = 18, "Where AUXTRACE records are.";
-    STAT = 19, "Set where the file is of `perf stat`; no content.";
-    CACHE = 20, "The caches.";
-    SAMPLE_TIME = 21, "The times of the first and last sample.";
-    MEM_TOPOLOGY = 22, "The memory of each node.";
-    CLOCKID = 23, "The resolution of the clock.";
-    DIR_FORMAT = 24, "The capture is a directory of files.";
-    BPF_PROG_INFO = 25, "BPF programs.";
-    BPF_BTF = 26, "BPF types.";
-    COMPRESSED = 27, "How records are compressed.";
-    CPU_PMU_CAPS = 28, "What the CPU's PMU can do.";
-    CLOCK_DATA = 29, "One moment on two clocks.";
-    HYBRID_TOPOLOGY = 30, "The CPUs of each kind in a hybrid processor.";
-    PMU_CAPS = 31, "What each PMU can do.";
-    CPU_DOMAIN_INFO = 32, "Scheduling domains; not read.";
-    E_MACHINE = 33, "The architecture as in an ELF header.";
-}
-
-/// The name of a feature bit, or its number where it has none here.
-#[must_use]
-pub fn feature_name(bit: u32) -> String {
-    let named = NAMES.iter().find(|(known, _)| *known == bit);
-    named.map_or_else(|| bit.to_string(), |(_, name)| (*name).to_owned())
-}
-
-/// Whether the content of a feature is taken by [`Features::absorb`].
-pub(super) fn is_read(bit: u32) -> bool {
-    const OTHERS: [u32; 3] = [
-        foreign::FEATURE_SIMPLEPERF_META_INFO,
-        foreign::FEATURE_HIPERF_WORKLOAD_CMD,
-        foreign::FEATURE_HIPERF_RECORD_TIME,
-    ];
-    let named = NAMES.iter().any(|(known, _)| *known == bit);
-    bit != feature::CPU_DOMAIN_INFO && (named || OTHERS.contains(&bit))
-}
-
-/// An attribute with the name and the ids of its event (feature EVENT_DESC).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventDesc {
-    /// The attribute.
-    pub attr: Attr,
-    /// The event as it was asked for on the command line.
-    pub name: String,
-    /// Its ids, one a CPU or thread.
-    pub ids: Vec<u64>,
-}
-
-/// Where an AUXTRACE record is (feature AUXTRACE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuxtraceEntry {
-    /// Where its header begins, in bytes from the start of the file.
-    pub file_offset: u64,
-    /// How long header and payload are, in bytes.
-    pub size: u64,
-}
-
-/// The times of the first and last sample (feature SAMPLE_TIME), in ns of the
-/// clock of the samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SampleTime {
-    /// The first, in ns.
-    pub first: u64,
-    /// The last, in ns.
-    pub last: u64,
-}
-
-/// One moment on two clocks (feature CLOCK_DATA).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockData {
-    /// The clock of the samples, as `clock_gettime` numbers it.
-    pub clockid: u32,
-    /// The moment in ns since 1970, UTC.
-    pub wall_clock_ns: u64,
-    /// The same moment in ns of the clock of the samples.
-    pub clockid_time_ns: u64,
-}
-
-/// How records are compressed (feature COMPRESSED).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compressed {
-    /// 1.
-    pub version: u32,
-    /// 1 for zstd.
-    pub kind: u32,
-    /// The level of compression.
-    pub level: u32,
-    /// How much was won, rounded to a whole number.
-    pub ratio: u32,
-    /// The most that one record may inflate to, in bytes.
-    pub mmap_len: u32,
-}
-
-/// The architecture as in an ELF header (feature E_MACHINE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Machine {
-    /// `e_machine`: 62 for x86_64, 183 for aarch64.
-    pub e_machine: u32,
-    /// `e_flags`; 0 where the file does not say.
-    pub e_flags: u32,
-}
 
 /// What the features of a capture say. Every field is absent or empty where
 /// the recorder did not write it or the file ends before it. A list that is
@@ -228,7 +97,7 @@ impl Features {
     /// # Errors
     /// What is wrong with the content. What could be read of it was taken.
     pub fn absorb(&mut self, bit: u32, bytes: &[u8], endian: Endianness) -> Result<(), Note> {
-        if bit >= BITS {
+        if bit >= bits::COUNT {
             return Err(Note::FeatureUnknown { bit: bit.into() });
         }
         if let Err(at) = self.present.binary_search(&bit) {
@@ -246,8 +115,8 @@ impl Features {
 
     /// The feature bits that are set and have no name here.
     pub fn unknown(&self) -> impl Iterator<Item = u32> {
-        let known = |bit: &u32| NAMES.iter().any(|(known, _)| known == bit);
-        self.present.iter().copied().filter(move |bit| !known(bit))
+        let bits = self.present.iter().copied();
+        bits.filter(|&bit| !bits::is_named(bit))
     }
 
     /// The length of a cache line in bytes on the recorded machine: that of a
@@ -276,7 +145,10 @@ impl Features {
             feature::CPUID => self.cpuid = Some(string(cursor)?),
             feature::TOTAL_MEM => self.total_mem_kb = Some(cursor.u64()?),
             feature::CMDLINE => self.read_cmdline(cursor)?,
-            feature::EVENT_DESC => return self.read_event_desc(cursor),
+            feature::EVENT_DESC => {
+                self.event_desc.clear();
+                return recording::read_event_desc(cursor, &mut self.event_desc);
+            }
             feature::CPU_TOPOLOGY => {
                 let available = self.nr_cpus.map(|cpus| cpus.available);
                 let topology = self.cpu_topology.insert(CpuTopology::default());
@@ -294,15 +166,15 @@ impl Features {
                 self.group_desc.clear();
                 pmu::read_groups(cursor, &mut self.group_desc)?;
             }
-            feature::AUXTRACE => self.read_auxtrace(cursor)?,
+            feature::AUXTRACE => {
+                self.auxtrace.clear();
+                recording::read_auxtrace(cursor, &mut self.auxtrace)?;
+            }
             feature::CACHE => {
                 self.caches.clear();
                 return topology::read_caches(cursor, &mut self.caches);
             }
-            feature::SAMPLE_TIME => {
-                let (first, last) = (cursor.u64()?, cursor.u64()?);
-                self.sample_time = Some(SampleTime { first, last });
-            }
+            feature::SAMPLE_TIME => self.sample_time = Some(SampleTime::parse(cursor)?),
             feature::MEM_TOPOLOGY => {
                 let topology = self.mem_topology.insert(MemTopology::default());
                 return topology.read(cursor);
@@ -311,20 +183,15 @@ impl Features {
             feature::DIR_FORMAT => self.dir_format = Some(cursor.u64()?),
             feature::BPF_PROG_INFO => self.bpf_prog_infos = Some(cursor.u32()?),
             feature::BPF_BTF => self.bpf_btfs = Some(cursor.u32()?),
-            feature::COMPRESSED => {
-                self.compressed = Some(Compressed {
-                    version: cursor.u32()?,
-                    kind: cursor.u32()?,
-                    level: cursor.u32()?,
-                    ratio: cursor.u32()?,
-                    mmap_len: cursor.u32()?,
-                });
-            }
+            feature::COMPRESSED => self.compressed = Some(Compressed::parse(cursor)?),
             feature::CPU_PMU_CAPS => {
                 self.cpu_pmu_caps.clear();
                 pmu::read_caps(cursor, &mut self.cpu_pmu_caps)?;
             }
-            feature::CLOCK_DATA => return self.read_clock_data(cursor),
+            feature::CLOCK_DATA => match ClockData::parse(cursor)? {
+                Ok(data) => self.clock_data = Some(data),
+                Err(note) => return Some(Err(note)),
+            },
             feature::HYBRID_TOPOLOGY => {
                 self.hybrid_topology.clear();
                 pmu::read_hybrid(cursor, &mut self.hybrid_topology)?;
@@ -333,12 +200,7 @@ impl Features {
                 self.pmu_caps.clear();
                 pmu::read_all_caps(cursor, &mut self.pmu_caps)?;
             }
-            feature::E_MACHINE => {
-                self.e_machine = Some(Machine {
-                    e_machine: cursor.u32()?,
-                    e_flags: cursor.u32().unwrap_or(0),
-                });
-            }
+            feature::E_MACHINE => self.e_machine = Some(Machine::parse(cursor)?),
             foreign::FEATURE_SIMPLEPERF_META_INFO => self.meta_info = foreign::meta_info(bytes),
             foreign::FEATURE_HIPERF_WORKLOAD_CMD => self.workload_cmd = Some(string(cursor)?),
             foreign::FEATURE_HIPERF_RECORD_TIME => self.record_time = Some(string(cursor)?),
@@ -370,61 +232,10 @@ impl Features {
         }
         None
     }
-
-    /// tools/perf/util/header.c, read_event_desc: attributes of one size, each
-    /// followed by the number of ids, the name and the ids.
-    fn read_event_desc(&mut self, cursor: &mut Cursor<'_>) -> Option<Result<(), Note>> {
-        self.event_desc.clear();
-        let count = cursor.u32()?;
-        let room = cursor.u32()?;
-        for index in 0..count as usize {
-            let bytes = cursor.bytes(usize::try_from(room).ok()?)?;
-            let Some(attr) = Attr::parse(&mut Cursor::new(bytes, cursor.endian())) else {
-                return Some(Err(Note::AttrUnreadable { index }));
-            };
-            let ids = usize::try_from(cursor.u32()?).ok()?;
-            let name = string(cursor)?;
-            let ids = cursor.bytes(ids.checked_mul(8)?)?;
-            let mut ids = Cursor::new(ids, cursor.endian());
-            let ids = std::iter::from_fn(|| ids.u64()).collect();
-            self.event_desc.push(EventDesc { attr, name, ids });
-        }
-        Some(Ok(()))
-    }
-
-    /// tools/perf/util/auxtrace.c, auxtrace_index__process.
-    fn read_auxtrace(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.auxtrace.clear();
-        for _ in 0..cursor.u64()? {
-            self.auxtrace.push(AuxtraceEntry {
-                file_offset: cursor.u64()?,
-                size: cursor.u64()?,
-            });
-        }
-        Some(())
-    }
-
-    /// tools/perf/util/header.c, process_clock_data.
-    fn read_clock_data(&mut self, cursor: &mut Cursor<'_>) -> Option<Result<(), Note>> {
-        let version = cursor.u32()?;
-        if version != 1 {
-            return Some(Err(Note::FeatureVersion {
-                bit: feature::CLOCK_DATA,
-                version: version.into(),
-            }));
-        }
-        self.clock_data = Some(ClockData {
-            clockid: cursor.u32()?,
-            wall_clock_ns: cursor.u64()?,
-            clockid_time_ns: cursor.u64()?,
-        });
-        Some(Ok(()))
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::attr::tests::bytes as attr_bytes;
     use super::*;
     use crate::Endianness::{BigEndian, LittleEndian};
 
@@ -458,39 +269,6 @@ mod tests {
         assert_eq!(features.compressed.unwrap().mmap_len, 5);
         assert_eq!(features.e_machine.unwrap().e_flags, 2);
         assert_eq!(features.present, [7, 10, 21, 23, 24, 25, 26, 27, 33]);
-    }
-
-    #[test]
-    fn event_desc_with_ids_and_name() {
-        for endian in [LittleEndian, BigEndian] {
-            let u32_of = |value: u32| match endian {
-                LittleEndian => value.to_le_bytes(),
-                BigEndian => value.to_be_bytes(),
-            };
-            let bytes = [
-                &u32_of(1)[..],
-                &u32_of(72),
-                &attr_bytes(0, 72, 1, endian),
-                &u32_of(1),
-                &u32_of(4),
-                b"ins\0",
-                &u32_of(0),
-                &u32_of(0),
-            ]
-            .concat();
-            let mut features = Features::default();
-            assert_eq!(features.absorb(12, &bytes, endian), Ok(()));
-            let desc = &features.event_desc[0];
-            assert_eq!(
-                (desc.name.as_str(), desc.ids.as_slice()),
-                ("ins", &[0_u64][..])
-            );
-            assert_eq!(desc.attr.config, 1);
-            for cut in 0..bytes.len() {
-                let result = features.absorb(12, &bytes[..cut], endian);
-                assert_eq!(result, Err(Note::FeatureCut { bit: 12 }));
-            }
-        }
     }
 
     #[test]

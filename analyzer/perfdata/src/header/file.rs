@@ -1,13 +1,9 @@
 //! The file header, and the sections that it points to.
 
-use std::ops::Range;
-
-use super::attr::{Attr, VER0};
-use super::event::EventAttr;
-use super::features::{self, feature};
+use super::bits::{self, feature};
 use super::foreign;
 use super::note::Note;
-use super::text::c_text;
+use super::section::{Section, bytes_at};
 use super::{Format, Header, Writer};
 use crate::{Cursor, Endianness, Error, Source};
 
@@ -18,48 +14,9 @@ const PIPE_HEADER: usize = 16;
 /// Bytes of the file header up to the feature bits, and the whole of it before
 /// there were any.
 const WITHOUT_FEATURES: u64 = 72;
-/// Bytes of a section's offset and size.
-const SECTION: u64 = 16;
-/// The most attributes that are read, as in perf (MAX_NR_ATTRS).
-pub(super) const MAX_ATTRS: usize = 1 << 16;
-/// The most of one attribute that is read, in bytes; the kernel's limit is a
-/// page (PERF_ATTR_SIZE_VER0.. in kernel/events/core.c, perf_copy_attr).
-const MAX_ATTR: u64 = 4096;
 /// The most of one feature that is read, in bytes. Tracepoint formats of a
 /// whole kernel are below 10 MB.
 const MAX_FEATURE: u64 = 256 << 20;
-/// Bytes of an entry of the event names in old files: u64 config, name.
-const EVENT_TYPE: usize = 72;
-/// The most of that table that is read, in bytes.
-const MAX_EVENT_TYPES: u64 = 1 << 20;
-
-/// `struct perf_file_section`: where something is in the file.
-#[derive(Clone, Copy, Debug)]
-struct Section {
-    offset: u64,
-    size: u64,
-}
-
-impl Section {
-    fn parse(cursor: &mut Cursor<'_>) -> Option<Self> {
-        Some(Self {
-            offset: cursor.u64()?,
-            size: cursor.u64()?,
-        })
-    }
-
-    /// The part of the section that is in a file of this length.
-    fn within(self, length: u64) -> Range<u64> {
-        let end = self.offset.saturating_add(self.size);
-        self.offset.min(length)..end.min(length)
-    }
-
-    fn is_within(self, length: u64) -> bool {
-        self.offset
-            .checked_add(self.size)
-            .is_some_and(|end| end <= length)
-    }
-}
 
 /// The fields of `struct perf_file_header` behind its size.
 struct Layout {
@@ -69,18 +26,6 @@ struct Layout {
     event_types: Section,
     /// Set feature bits, ascending.
     features: Vec<u32>,
-}
-
-/// Reads what is there of a range, at most `limit` bytes.
-fn bytes_at(source: &dyn Source, range: Range<u64>, limit: u64) -> Result<Vec<u8>, Error> {
-    let length = range.end.saturating_sub(range.start).min(limit);
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    let offset = range.start;
-    let filled = source
-        .fill_at(offset, &mut bytes)
-        .map_err(|source| Error::Io { offset, source })?;
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 /// Tells the form and byte order from the magic number and the size
@@ -150,9 +95,9 @@ pub(super) fn read(source: &dyn Source) -> Result<Header, Error> {
     }
     let table = header.read_data_section(source, &layout)?;
     header.read_features(source, &layout, &table)?;
-    header.read_event_types(source, &layout)?;
+    header.read_event_types(source, layout.event_types)?;
     header.names.index(&header.features);
-    header.read_attrs(source, &layout)?;
+    header.read_attrs(source, layout.attrs, layout.attr_size)?;
     header.attrs_from_event_desc();
     Ok(header)
 }
@@ -171,7 +116,7 @@ impl Header {
             features: Vec::new(),
         };
         if size != WITHOUT_FEATURES {
-            layout.features = feature_bits(&cursor.array()?, self.endian);
+            layout.features = bits::set_bits(&cursor.array()?, self.endian);
         }
         if size != WITHOUT_FEATURES && size != FILE_HEADER as u64 {
             self.note(Note::HeaderSize { size });
@@ -190,6 +135,10 @@ impl Header {
         let data = layout.data;
         self.data = data.within(length);
         self.data_declared = data.size;
+        if data.offset < WITHOUT_FEATURES {
+            let offset = data.offset;
+            self.note(Note::DataOdd { offset });
+        }
         let behind = data.offset.saturating_add(data.size);
         let table = self.feature_table(source, behind, layout.features.len())?;
         if data.size == 0 {
@@ -224,7 +173,7 @@ impl Header {
         offset: u64,
         count: usize,
     ) -> Result<Vec<Section>, Error> {
-        let size = count as u64 * SECTION;
+        let size = count as u64 * Section::SIZE;
         let range = Section { offset, size }.within(source.len());
         let bytes = bytes_at(source, range, size)?;
         let mut cursor = Cursor::new(&bytes, self.endian);
@@ -256,7 +205,7 @@ impl Header {
                 feature::BRANCH_STACK | feature::STAT => 0,
                 // Not read: symbols of simpleperf and hiperf, which may be
                 // large, and what is not known.
-                bit if !features::is_read(bit) => 0,
+                bit if !bits::is_read(bit) => 0,
                 _ => MAX_FEATURE,
             };
             if limit == MAX_FEATURE && size > limit {
@@ -269,130 +218,6 @@ impl Header {
             }
         }
         Ok(())
-    }
-
-    /// The table of event names that files had before Linux 3.10.
-    fn read_event_types(&mut self, source: &dyn Source, layout: &Layout) -> Result<(), Error> {
-        let range = layout.event_types.within(source.len());
-        let bytes = bytes_at(source, range, MAX_EVENT_TYPES)?;
-        for entry in bytes.chunks_exact(EVENT_TYPE) {
-            let mut cursor = Cursor::new(entry, self.endian);
-            if let Some(config) = cursor.u64() {
-                self.names.by_config.insert(config, c_text(cursor.rest()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Each entry is an attribute of the size that it gives itself, and in the
-    /// last 16 bytes the section of its ids (`struct perf_file_attr`).
-    fn read_attrs(&mut self, source: &dyn Source, layout: &Layout) -> Result<(), Error> {
-        let length = source.len();
-        let Section { offset, size } = layout.attrs;
-        let each = layout.attr_size;
-        if !layout.attrs.is_within(length) {
-            self.note(Note::AttrsOutside { offset, size });
-        }
-        let Some(room) = each
-            .checked_sub(SECTION)
-            .filter(|&room| room >= u64::from(VER0))
-        else {
-            self.note(Note::AttrsOdd { size, each });
-            return Ok(());
-        };
-        if size % each != 0 {
-            self.note(Note::AttrsOdd { size, each });
-        }
-        let range = layout.attrs.within(length);
-        let there = (range.end - range.start) / each;
-        let count = there.min(MAX_ATTRS as u64);
-        if there > count {
-            let (kept, dropped) = (MAX_ATTRS, there - count);
-            self.note(Note::AttrsDropped { kept, dropped });
-        }
-        // The ids of all events together cannot be more than the file; without
-        // this, events that point to the same bytes would be.
-        let mut budget = length;
-        for nth in 0..count {
-            let index = nth as usize;
-            let start = range.start + nth * each;
-            let entry = bytes_at(source, start..start + room, MAX_ATTR)?;
-            let Some(attr) = Attr::parse(&mut Cursor::new(&entry, self.endian)) else {
-                self.note(Note::AttrUnreadable { index });
-                continue;
-            };
-            if u64::from(attr.size) > room {
-                let size = attr.size;
-                self.note(Note::AttrSize { index, size, room });
-            }
-            let tail = bytes_at(source, start + room..start + each, SECTION)?;
-            let ids = match Section::parse(&mut Cursor::new(&tail, self.endian)) {
-                Some(section) => self.read_ids(source, index, section, &mut budget)?,
-                None => Vec::new(),
-            };
-            let name = None;
-            self.add_event(EventAttr { attr, ids, name });
-        }
-        Ok(())
-    }
-
-    fn read_ids(
-        &mut self,
-        source: &dyn Source,
-        index: usize,
-        section: Section,
-        budget: &mut u64,
-    ) -> Result<Vec<u64>, Error> {
-        let Section { offset, size } = section;
-        let bytes = bytes_at(source, section.within(source.len()), *budget)?;
-        *budget -= bytes.len() as u64;
-        if (bytes.len() as u64) < size || size % 8 != 0 {
-            self.note(Note::IdsOutside {
-                index,
-                offset,
-                size,
-            });
-        }
-        let mut cursor = Cursor::new(&bytes, self.endian);
-        Ok(std::iter::from_fn(|| cursor.u64()).collect())
-    }
-
-    /// When the attribute section is lost, EVENT_DESC has all of it too.
-    fn attrs_from_event_desc(&mut self) {
-        if !self.attrs.is_empty() || self.features.event_desc.is_empty() {
-            return;
-        }
-        self.note(Note::AttrsFromEventDesc);
-        for desc in self.features.event_desc.clone() {
-            let (attr, ids, name) = (desc.attr, desc.ids, Some(desc.name));
-            self.add_event(EventAttr { attr, ids, name });
-        }
-    }
-}
-
-/// The set bits of the feature bitmap, ascending.
-///
-/// The bitmap is an array of C `unsigned long`, whose size is that of the
-/// recorder. In little-endian files it makes no difference. In big-endian ones
-/// perf tries 8 bytes and, if that gives no HOSTNAME, which every perf writes,
-/// 4 (perf_file_header__read).
-fn feature_bits(bytes: &[u8; 32], endian: Endianness) -> Vec<u32> {
-    let by_words = |word: usize| -> Vec<u32> {
-        let place = |bit: usize| match endian {
-            Endianness::LittleEndian => bit / 8,
-            Endianness::BigEndian => bit / 8 / word * word + (word - 1 - bit / 8 % word),
-        };
-        let is_set = |&bit: &u32| bytes[place(bit as usize)] >> (bit % 8) & 1 != 0;
-        (0..features::BITS).filter(is_set).collect()
-    };
-    let long = by_words(8);
-    if long.contains(&feature::HOSTNAME) {
-        return long;
-    }
-    let short = by_words(4);
-    match short.contains(&feature::HOSTNAME) {
-        true => short,
-        false => long,
     }
 }
 
@@ -580,17 +405,5 @@ mod tests {
             ]
         );
         assert_eq!(header.attrs[0].ids, [0; 0]);
-    }
-
-    #[test]
-    fn big_endian_feature_bits_of_32_bit_recorders() {
-        let mut words = [0; 32];
-        words[..4].copy_from_slice(&(1_u32 << 3 | 1 << 12).to_be_bytes());
-        words[4..8].copy_from_slice(&1_u32.to_be_bytes());
-        assert_eq!(feature_bits(&words, BigEndian), [3, 12, 32]);
-        let mut words = [0; 32];
-        words[..8].copy_from_slice(&(1_u64 << 3 | 1 << 33).to_be_bytes());
-        words[24..].copy_from_slice(&(1_u64 << 63).to_be_bytes());
-        assert_eq!(feature_bits(&words, BigEndian), [3, 33, 255]);
     }
 }

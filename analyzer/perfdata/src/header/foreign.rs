@@ -15,6 +15,8 @@ pub const FEATURE_SIMPLEPERF_DEBUG_UNWIND: u32 = 130;
 pub const FEATURE_SIMPLEPERF_DEBUG_UNWIND_FILE: u32 = 131;
 /// simpleperf: symbols of binaries, as protocol buffers.
 pub const FEATURE_SIMPLEPERF_FILE2: u32 = 132;
+/// simpleperf: branches from ETM data.
+pub const FEATURE_SIMPLEPERF_ETM_BRANCH_LIST: u32 = 133;
 /// The first feature bit of hiperf's own.
 pub const FEATURE_HIPERF: u32 = 192;
 /// hiperf: symbols of binaries.

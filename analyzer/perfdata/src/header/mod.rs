@@ -20,6 +20,8 @@
 //! [`Header::absorb_record`].
 
 mod attr;
+mod attrs;
+mod bits;
 mod build_id;
 mod cpus;
 mod event;
@@ -29,7 +31,9 @@ pub mod foreign;
 mod names;
 mod note;
 mod pmu;
+mod recording;
 mod records;
+mod section;
 mod text;
 mod topology;
 mod tracing;
@@ -37,15 +41,14 @@ mod tracing;
 use std::ops::Range;
 
 pub use attr::Attr;
+pub use bits::{feature, feature_name};
 pub use build_id::BuildId;
 pub use cpus::{MAX_CPUS, cpu_list};
 pub use event::EventAttr;
-pub use features::{
-    AuxtraceEntry, ClockData, Compressed, EventDesc, Features, Machine, SampleTime, feature,
-    feature_name,
-};
+pub use features::Features;
 pub use note::Note;
 pub use pmu::{GroupDesc, HybridNode, PmuCaps};
+pub use recording::{AuxtraceEntry, ClockData, Compressed, EventDesc, Machine, SampleTime};
 pub use records::record;
 pub use topology::{CacheInfo, CpuPlace, CpuTopology, MemNode, MemTopology, NrCpus, NumaNode};
 pub use tracing::{TraceEvent, TracingData};
@@ -65,7 +68,7 @@ pub enum Format {
     File,
     /// Everything as records (`perf record -o -`).
     Pipe,
-    /// As [`Format::File`], with the magic number used before Linux 3.5.
+    /// As [`Format::File`], with the magic number of very old perfs.
     V1,
 }
 

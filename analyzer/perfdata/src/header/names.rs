@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::attr::Attr;
 use super::event::{self, EventAttr};
-use super::features::{EventDesc, Features};
+use super::features::Features;
+use super::recording::EventDesc;
 use super::{Header, foreign};
 
 /// Tables for finding the event of an id and the name of an event, so that a
@@ -14,10 +16,12 @@ pub(super) struct Names {
     event_of_id: HashMap<u64, usize>,
     /// Number of the EVENT_DESC entry that has an id.
     desc_of_id: HashMap<u64, usize>,
-    /// Names by `config` from the table that files had before Linux 3.10.
+    /// Names by `config` from the table of old files.
     pub(super) by_config: HashMap<u64, String>,
-    /// The lines of simpleperf's `event_type_info`.
+    /// The lines of simpleperf's `event_type_info`: name, type, config.
     event_types: Vec<(String, u32, u64)>,
+    /// Place of the first line for a type and config.
+    line_of: HashMap<(u32, u64), usize>,
 }
 
 impl Names {
@@ -43,8 +47,12 @@ impl Names {
             .iter()
             .find(|(key, _)| key == "event_type_info");
         let lines = info.map_or("", |(_, lines)| lines);
-        let owned = |(name, kind, config): (&str, u32, u64)| (name.to_owned(), kind, config);
-        self.event_types = foreign::event_types(lines).map(owned).collect();
+        self.event_types.clear();
+        self.line_of.clear();
+        for (place, (name, kind, config)) in foreign::event_types(lines).enumerate() {
+            self.event_types.push((name.to_owned(), kind, config));
+            self.line_of.entry((kind, config)).or_insert(place);
+        }
     }
 
     /// The EVENT_DESC entry of an event: by its ids, else the one at its place
@@ -64,15 +72,19 @@ impl Names {
         all.get(at).filter(same)
     }
 
-    /// simpleperf lists one line an event, in order; but find it elsewhere
-    /// when the one at its place is for another.
+    /// simpleperf lists one line an event, in order. Where the line at an
+    /// event's place is for another, one elsewhere may be for it. simpleperf
+    /// sets more of the config after it has listed the event (for cs-etm), so
+    /// in the end the place and the type are enough.
     fn event_type(&self, index: usize, event: &EventAttr) -> Option<&str> {
-        let same = |line: &&(String, u32, u64)| {
-            (line.1, line.2) == (event.attr.kind, event.attr.config) && !line.0.is_empty()
-        };
-        let at_place = self.event_types.get(index).filter(same);
-        let line = at_place.or_else(|| self.event_types.iter().find(same))?;
-        Some(&line.0)
+        let Attr { kind, config, .. } = event.attr;
+        let at_place = self.event_types.get(index);
+        let first = self.line_of.get(&(kind, config));
+        let line = at_place
+            .filter(|line| (line.1, line.2) == (kind, config))
+            .or_else(|| self.event_types.get(*first?))
+            .or_else(|| at_place.filter(|line| line.1 == kind))?;
+        Some(line.0.as_str()).filter(|name| !name.is_empty())
     }
 }
 
@@ -183,15 +195,21 @@ mod tests {
     #[test]
     fn simpleperf_lines_by_place_then_anywhere() {
         let mut header = header();
-        let lines = "cpu-cycles:u,0,0\ncpu-cycles,0,0\nsched:sched_switch,2,45";
+        let lines = "cpu-cycles:u,0,0\ncpu-cycles,0,0\nsched:sched_switch,2,45\ncs-etm,8,0";
         header.features.meta_info = vec![("event_type_info".into(), lines.into())];
         header.add_event(event(2, 45, &[]));
         header.add_event(event(0, 0, &[]));
+        header.add_event(event(0, 9, &[]));
+        header.add_event(event(8, 0x4000, &[]));
         header.name_events();
+        let [first, second, third, fourth] = names(&header)[..] else {
+            panic!("four events");
+        };
         assert_eq!(
-            names(&header),
-            [Some("sched:sched_switch"), Some("cpu-cycles")]
+            (first, second),
+            (Some("sched:sched_switch"), Some("cpu-cycles"))
         );
+        assert_eq!((third, fourth), (None, Some("cs-etm")));
     }
 
     #[test]

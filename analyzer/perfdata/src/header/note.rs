@@ -1,6 +1,6 @@
 //! What was found damaged or left out while the header was read.
 
-use super::features::feature_name;
+use super::bits::feature_name;
 
 /// One damaged part of a capture. Reading went on without it. `Display` gives
 /// one line without the name of the file.
@@ -8,7 +8,9 @@ use super::features::feature_name;
 #[non_exhaustive]
 pub enum Note {
     /// The file has the magic number of the oldest layout.
-    #[error("version 1 perf.data file (before Linux 3.5): event names and features may be missing")]
+    #[error(
+        "perf.data file of version 1, written by a very old perf: event names and features may be missing"
+    )]
     Version1,
     /// The header gives itself a size that no version of perf writes.
     #[error("the header says it is {size} bytes long, which no perf writes; read as 104")]
@@ -26,6 +28,15 @@ pub enum Note {
         /// How many bytes of the data section are not there.
         missing: u64,
     },
+    /// The data section begins inside the file header.
+    #[error("the data section begins at offset {offset}, inside the file header")]
+    DataOdd {
+        /// Where it begins, in bytes.
+        offset: u64,
+    },
+    /// The header names no attributes, so samples cannot be taken apart.
+    #[error("the header has no attribute section")]
+    AttrsMissing,
     /// The attribute section is not all inside the file.
     #[error("the attribute section (offset {offset}, {size} bytes) is not all inside the file")]
     AttrsOutside {
@@ -106,8 +117,9 @@ pub enum Note {
         /// How much was read, in bytes.
         read: u64,
     },
-    /// A feature ends in the middle of a value. What came before was kept.
-    #[error("feature {} ends in the middle of a value", feature_name(*bit))]
+    /// A feature ends in the middle of a value or counts more than can be. What
+    /// came before was kept.
+    #[error("feature {} is damaged; what could be read of it is used", feature_name(*bit))]
     FeatureCut {
         /// The feature bit.
         bit: u32,
@@ -171,7 +183,7 @@ mod tests {
         let note = Note::FeatureCut { bit: 14 };
         assert_eq!(
             note.to_string(),
-            "feature NUMA_TOPOLOGY ends in the middle of a value"
+            "feature NUMA_TOPOLOGY is damaged; what could be read of it is used"
         );
         let note = Note::FeatureOutside {
             bit: 200,

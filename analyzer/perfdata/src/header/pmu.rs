@@ -33,12 +33,16 @@ pub struct GroupDesc {
     pub members: u32,
 }
 
+/// The most PMUs that are read, as in perf (MAX_PMU_MAPPINGS).
+const MAX_PMUS: u32 = 4096;
+
 /// tools/perf/util/header.c, process_pmu_mappings: number and name of each.
 pub(super) fn read_mappings(cursor: &mut Cursor<'_>, into: &mut Vec<(u32, String)>) -> Option<()> {
-    for _ in 0..cursor.u32()? {
+    let count = cursor.u32()?;
+    for _ in 0..count.min(MAX_PMUS) {
         into.push((cursor.u32()?, string(cursor)?));
     }
-    Some(())
+    (count <= MAX_PMUS).then_some(())
 }
 
 /// tools/perf/util/header.c, process_cpu_pmu_caps: name and value of each.

@@ -2,10 +2,10 @@
 //! features, and how simpleperf carries what perf's header has no room for.
 
 use super::attr::Attr;
+use super::attrs::MAX_ATTRS;
+use super::bits::feature;
 use super::build_id::BuildId;
 use super::event::EventAttr;
-use super::features::feature;
-use super::file::MAX_ATTRS;
 use super::note::Note;
 use super::text::c_text;
 use super::{Header, foreign};
@@ -16,7 +16,7 @@ use crate::Cursor;
 pub mod record {
     /// An attribute and its ids.
     pub const HEADER_ATTR: u32 = 64;
-    /// Number and name of an event; before Linux 3.10.
+    /// Number and name of an event; in old files only.
     pub const HEADER_EVENT_TYPE: u32 = 65;
     /// The size of the tracepoint formats that follow as payload.
     pub const HEADER_TRACING_DATA: u32 = 66;
@@ -360,5 +360,29 @@ mod tests {
             header.absorb_record(record::HEADER_ATTR, &[1], &[]);
         }
         assert_eq!(header.notes.len(), 1_000);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_in_a_record_makes_it_panic(
+            records in proptest::collection::vec(
+                (proptest::sample::select(&[64_u32, 65, 66, 67, 78, 80, 32_772, 32_773, 32_774, 32_777]),
+                 proptest::collection::vec(0_u8..4, 0..200)),
+                0..20,
+            ),
+            big in proptest::bool::ANY,
+        ) {
+            let endian = if big { BigEndian } else { LittleEndian };
+            let mut header = Header::new(Format::Pipe, endian);
+            for (kind, body) in records {
+                header.absorb_record(kind, &body, &[]);
+                for bit in 0..40 {
+                    let _ = header.features.absorb(bit, &body, endian);
+                }
+            }
+            for index in 0..header.attrs.len() {
+                proptest::prop_assert!(header.display_name(index).is_some());
+            }
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::bits::feature;
 use super::cpus::{self, MAX_CPUS};
-use super::features::feature;
 use super::note::Note;
 use super::text::{string, strings};
 use crate::Cursor;
@@ -34,7 +34,7 @@ pub struct CpuPlace {
     pub core: Option<u32>,
     /// The socket.
     pub socket: Option<u32>,
-    /// The die within the socket; absent from files before Linux 5.2.
+    /// The die within the socket; absent from older files.
     pub die: Option<u32>,
 }
 
@@ -46,10 +46,10 @@ pub struct CpuTopology {
     pub cores: Vec<String>,
     /// The CPUs of each core.
     pub threads: Vec<String>,
-    /// The CPUs of each die; empty in files before Linux 5.2.
+    /// The CPUs of each die; empty in older files.
     pub dies: Vec<String>,
-    /// One place a CPU number; empty in files before Linux 4.0 or where the
-    /// number of CPUs is not known.
+    /// One place a CPU number; empty in older files and where the number of
+    /// CPUs is not known.
     pub cpus: Vec<CpuPlace>,
 }
 

@@ -1,5 +1,7 @@
 //! The formats of tracepoints, as perf copies them from tracefs.
 
+use std::collections::HashMap;
+
 use crate::{Cursor, Endianness};
 
 /// What the blob begins with.
@@ -25,6 +27,8 @@ pub struct TracingData {
     pub saved_cmdlines: String,
     /// Whether all of it was there.
     pub complete: bool,
+    /// Place in `events` by id: a capture may have thousands of both.
+    by_id: HashMap<u64, usize>,
 }
 
 /// One tracepoint.
@@ -66,8 +70,13 @@ impl TracingData {
             events: Vec::new(),
             saved_cmdlines: String::new(),
             complete: false,
+            by_id: HashMap::new(),
         };
         data.complete = data.read(&mut cursor).is_some();
+        let ids = data.events.iter().enumerate();
+        data.by_id = ids
+            .filter_map(|(at, event)| Some((event.id?, at)))
+            .collect();
         Some(data)
     }
 
@@ -89,8 +98,8 @@ impl TracingData {
                 self.events.push(TraceEvent::new(&system, format));
             }
         }
-        // The symbols of the kernel and the texts of trace_printk. perf has
-        // written no symbols here since Linux 3.0.
+        // The symbols of the kernel, which newer perfs leave out, and the texts
+        // of trace_printk.
         for _ in ["kallsyms", "printk formats"] {
             let length = usize::try_from(cursor.u32()?).ok()?;
             cursor.skip(length)?;
@@ -109,7 +118,7 @@ impl TracingData {
     /// The event that a tracepoint's `config` names.
     #[must_use]
     pub fn event(&self, id: u64) -> Option<&TraceEvent> {
-        self.events.iter().find(|event| event.id == Some(id))
+        self.events.get(*self.by_id.get(&id)?)
     }
 }
 

@@ -60,8 +60,10 @@ impl PerfData {
             });
         }
         for segment in &mut segments {
-            let found = scan_front(segment, &mut header)
-                .map_err(|source| Error::Io { offset: segment.range.start, source })?;
+            let found = scan_front(segment, &mut header).map_err(|source| Error::Io {
+                offset: segment.range.start,
+                source,
+            })?;
             segment.compressed = found;
         }
         let events = EventTable::new(&header.attrs, header.endian);
@@ -99,8 +101,8 @@ impl PerfData {
 
     /// Takes header-like records that stand behind the first sample, such as
     /// the build-ids that perf writes to a pipe at the end.
-    pub fn absorb(&mut self, kind: u32, body: &[u8]) {
-        self.header.absorb_record(kind, body, &[]);
+    pub fn absorb(&mut self, kind: u32, misc: u16, body: &[u8]) {
+        self.header.absorb_record_with_misc(kind, misc, body, &[]);
     }
 }
 
@@ -116,7 +118,7 @@ fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<bool> {
                 return false;
             }
             _ => {
-                header.absorb_record(record.kind, record.body, payload);
+                header.absorb_record_with_misc(record.kind, record.misc, record.body, payload);
             }
         }
         true

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contend_perfdata::{
-    Cursor, Endianness, Error, Format, Header, SampleFormat, Writer, foreign, record,
+    Cursor, Endianness, Error, Format, Header, SampleFormat, Writer, foreign,
+    header_record as record,
 };
 use linux_perf_data::{PerfFile, PerfFileReader};
 

@@ -44,6 +44,11 @@ impl Batch {
         self.endian
     }
 
+    /// The place of the first byte of the batch; no record stands before it.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
     /// How many bytes the records span.
     pub fn len(&self) -> usize {
         self.records.len()

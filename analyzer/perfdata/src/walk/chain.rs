@@ -1,12 +1,18 @@
 //! Records are a chain: each header tells where the next record begins.
 
+use crate::header::foreign;
 use linux_perf_event_reader::Endianness;
 
 /// Bytes of `struct perf_event_header`.
 pub(super) const HEADER_SIZE: usize = 8;
 
-/// The largest record: `perf_event_header::size` has 16 bits.
+/// The largest record of perf and the kernel: `perf_event_header::size` has 16
+/// bits. Only simpleperf writes larger ones.
 pub(super) const MAX_RECORD: usize = u16::MAX as usize;
+
+/// Records above this size are damage: simpleperf's largest hold the symbols of
+/// a kernel, some megabytes.
+const LARGEST_RECORD: usize = 256 << 20;
 
 /// `PERF_RECORD_HEADER_TRACING_DATA` (`tools/lib/perf/include/perf/event.h`).
 pub(super) const TRACING_DATA: u32 = 66;
@@ -48,7 +54,7 @@ impl Link {
                 u16::from_be_bytes([s0, s1]),
             ),
         };
-        let size = usize::from(size);
+        let size = foreign::record_size(kind, misc, size) as usize;
         let payload = match kind {
             AUXTRACE | TRACING_DATA => payload_size(bytes, at, kind, size, endian),
             _ => 0,
@@ -61,10 +67,15 @@ impl Link {
         })
     }
 
+    /// Whether a record can have this size.
+    pub(super) fn has_possible_size(&self) -> bool {
+        (HEADER_SIZE..=LARGEST_RECORD).contains(&self.size)
+    }
+
     /// Whether this looks like a header that perf or the kernel writes.
     fn is_plausible(&self) -> bool {
         let known = matches!(self.kind, 1..=25 | 64..=90 | 32768..=32800);
-        known && self.size >= HEADER_SIZE && self.size.is_multiple_of(8)
+        known && self.has_possible_size() && self.size.is_multiple_of(8)
     }
 }
 
@@ -102,7 +113,7 @@ pub(super) fn follow(bytes: &[u8], from: usize, limit: usize, endian: Endianness
         let Some(link) = Link::parse(bytes, at, endian) else {
             return ChainEnd::Cut(at);
         };
-        if link.size < HEADER_SIZE {
+        if !link.has_possible_size() {
             return ChainEnd::Bad(at);
         }
         if bytes.len() - at < link.size {

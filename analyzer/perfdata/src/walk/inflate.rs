@@ -148,7 +148,7 @@ impl<'a> Stream<'a> {
         };
         let body = window.get(HEADER_SIZE..).unwrap_or(&[]);
         let data_size = Cursor::new(body, endian).u64();
-        if link.size < HEADER_SIZE {
+        if !link.has_possible_size() {
             self.stop("a record with an impossible size stands");
             return Ok(());
         }
@@ -227,7 +227,7 @@ impl<'a> Stream<'a> {
         let mut end = 0;
         let mut bad = false;
         while let Some(link) = Link::parse(&self.partial, end, self.endian) {
-            bad = link.size < HEADER_SIZE;
+            bad = !link.has_possible_size();
             let Some(record) = self.partial.get_mut(end..end + link.size) else {
                 break;
             };

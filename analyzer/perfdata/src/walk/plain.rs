@@ -7,7 +7,7 @@
 //! publish before they decode, so nobody waits for more than a walk.
 
 use super::batch::Batch;
-use super::chain::{self, ChainEnd, MAX_RECORD};
+use super::chain::{self, ChainEnd, Link, MAX_RECORD};
 use super::walker::{Segment, WalkDamage, lock};
 use linux_perf_event_reader::Endianness;
 use std::io;
@@ -139,8 +139,8 @@ impl<'a> Plain<'a> {
         // Whole records only: where the segment ends in a cut record or in
         // damage, the first walk has reported it. The iterator of the batch
         // ends there by itself, except at a cut record whose header is whole.
-        let end = if self.is_last_before_end(index, cuts) {
-            match chain::follow(&batch.bytes, 0, limit, self.endian) {
+        let end = if self.needs_end(index, cuts) {
+            match self.follow(chunk, batch, 0, limit)? {
                 ChainEnd::Next(_) => limit,
                 ChainEnd::Cut(at) | ChainEnd::Bad(at) => at,
             }
@@ -151,10 +151,14 @@ impl<'a> Plain<'a> {
         Ok(!batch.is_empty())
     }
 
-    /// Whether no later chunk of the same segment has records.
-    fn is_last_before_end(&self, index: usize, cuts: &[u64]) -> bool {
+    /// Whether a chunk may end in a cut record, in damage, or in a record that
+    /// is longer than what was read behind it: then no later chunk of the
+    /// segment has records, or the next one begins far behind.
+    fn needs_end(&self, index: usize, cuts: &[u64]) -> bool {
+        let chunk = &self.chunks[index];
+        let reach = chunk.range.end + MAX_RECORD as u64;
         match self.chunks.get(index + 1) {
-            Some(next) => next.segment != self.chunks[index].segment || cuts[index + 1] == ENDED,
+            Some(next) => next.segment != chunk.segment || cuts[index + 1] > reach,
             None => true,
         }
     }
@@ -170,7 +174,10 @@ impl<'a> Plain<'a> {
         } else {
             chain::guess_start(&batch.bytes, 0, limit, self.endian)
         };
-        let guessed = guess.map(|start| (start, self.follow(batch, start, limit)));
+        let guessed = match guess {
+            Some(start) => Some((start, self.follow(chunk, batch, start, limit)?)),
+            None => None,
+        };
 
         let Some(start) = self.await_start(index) else {
             return Ok(false);
@@ -182,7 +189,7 @@ impl<'a> Plain<'a> {
         let from = (start - origin) as usize;
         let end = match guessed {
             Some((guess, end)) if guess == from => end,
-            _ => self.follow(batch, from, limit),
+            _ => self.follow(chunk, batch, from, limit)?,
         };
         let segment = &self.segments[chunk.segment];
         let (stop, next, damage) = match end {
@@ -213,8 +220,33 @@ impl<'a> Plain<'a> {
         Ok(!batch.is_empty())
     }
 
-    fn follow(&self, batch: &Batch, from: usize, limit: usize) -> ChainEnd {
-        chain::follow(&batch.bytes, from, limit, self.endian)
+    /// Walks the chain; where a record is longer than what was read behind the
+    /// chunk, reads the rest of it.
+    fn follow(
+        &self,
+        chunk: &Chunk,
+        batch: &mut Batch,
+        from: usize,
+        limit: usize,
+    ) -> io::Result<ChainEnd> {
+        let end = chain::follow(&batch.bytes, from, limit, self.endian);
+        let ChainEnd::Cut(at) = end else {
+            return Ok(end);
+        };
+        let Some(link) = Link::parse(&batch.bytes, at, self.endian) else {
+            return Ok(end);
+        };
+        let segment = &self.segments[chunk.segment];
+        let offset = segment.range.start + (batch.base - segment.base);
+        let have = batch.bytes.len();
+        if offset + (at + link.size) as u64 > segment.range.end {
+            return Ok(end);
+        }
+        batch.bytes.resize(at + link.size, 0);
+        let more = &mut batch.bytes[have..];
+        let filled = segment.source.fill_at(offset + have as u64, more)?;
+        batch.bytes.truncate(have + filled);
+        Ok(chain::follow(&batch.bytes, at, limit, self.endian))
     }
 
     /// Waits until the start of a chunk is proved; nothing when another worker

@@ -1,7 +1,7 @@
 //! A serial walk from the front of a segment, payloads included.
 
 use super::batch::RawRecord;
-use super::chain::{HEADER_SIZE, Link, MAX_RECORD, TRACING_DATA};
+use super::chain::{HEADER_SIZE, Link, TRACING_DATA};
 use super::walker::Segment;
 use linux_perf_event_reader::Endianness;
 use std::io;
@@ -27,19 +27,34 @@ impl Segment {
         let mut window = Vec::new();
         let mut window_start = self.range.start;
         let mut at = self.range.start;
+        // Whether the window reaches to the end of the segment.
+        let mut is_last = false;
         while at < self.range.end {
-            let loaded = window_start + window.len() as u64;
-            if at >= loaded || (loaded - at) < MAX_RECORD as u64 && loaded < self.range.end {
-                let want = (self.range.end - at).min(WINDOW as u64) as usize;
-                window.resize(want, 0);
+            let start = at.checked_sub(window_start).map(|start| start as usize);
+            let link = start.and_then(|start| Link::parse(&window, start, endian));
+            // Two numbers behind the header tell the size of a payload.
+            let need = link
+                .map_or(HEADER_SIZE, |link| link.size)
+                .max(HEADER_SIZE + 16);
+            let have = start.map_or(0, |start| window.len().saturating_sub(start));
+            if have < need && !(is_last && have > 0) {
+                let want = (self.range.end - at).min(need.max(WINDOW) as u64);
+                is_last = want == self.range.end - at;
+                window.resize(want as usize, 0);
                 let filled = self.source.fill_at(at, &mut window)?;
+                is_last |= filled < window.len();
                 window.truncate(filled);
                 window_start = at;
+                if filled > 0 {
+                    continue;
+                }
             }
-            let start = (at - window_start) as usize;
-            let Some(link) = Link::parse(&window, start, endian) else {
+            let (Some(start), Some(link)) = (start, link) else {
                 return Ok(());
             };
+            if !link.has_possible_size() {
+                return Ok(());
+            }
             let Some(body) = window.get(start + HEADER_SIZE..start + link.size) else {
                 return Ok(());
             };

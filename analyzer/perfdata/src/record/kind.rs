@@ -1,0 +1,83 @@
+//! Names of record types.
+
+use std::borrow::Cow;
+
+/// The name of a record type as perf prints it (`perf_event__names` in
+/// `tools/perf/util/event.c`), without `PERF_RECORD_`; simpleperf's from
+/// `record.h` of simpleperf.
+pub fn record_name(kind: u32) -> Cow<'static, str> {
+    let name = match kind {
+        1 => "MMAP",
+        2 => "LOST",
+        3 => "COMM",
+        4 => "EXIT",
+        5 => "THROTTLE",
+        6 => "UNTHROTTLE",
+        7 => "FORK",
+        8 => "READ",
+        9 => "SAMPLE",
+        10 => "MMAP2",
+        11 => "AUX",
+        12 => "ITRACE_START",
+        13 => "LOST_SAMPLES",
+        14 => "SWITCH",
+        15 => "SWITCH_CPU_WIDE",
+        16 => "NAMESPACES",
+        17 => "KSYMBOL",
+        18 => "BPF_EVENT",
+        19 => "CGROUP",
+        20 => "TEXT_POKE",
+        21 => "AUX_OUTPUT_HW_ID",
+        22 => "CALLCHAIN_DEFERRED",
+        64 => "HEADER_ATTR",
+        65 => "EVENT_TYPE",
+        66 => "TRACING_DATA",
+        67 => "BUILD_ID",
+        68 => "FINISHED_ROUND",
+        69 => "ID_INDEX",
+        70 => "AUXTRACE_INFO",
+        71 => "AUXTRACE",
+        72 => "AUXTRACE_ERROR",
+        73 => "THREAD_MAP",
+        74 => "CPU_MAP",
+        75 => "STAT_CONFIG",
+        76 => "STAT",
+        77 => "STAT_ROUND",
+        78 => "EVENT_UPDATE",
+        79 => "TIME_CONV",
+        80 => "FEATURE",
+        81 => "COMPRESSED",
+        82 => "FINISHED_INIT",
+        83 => "COMPRESSED2",
+        84 => "BPF_METADATA",
+        85 => "SCHEDSTAT_CPU",
+        86 => "SCHEDSTAT_DOMAIN",
+        32_769 => "SIMPLEPERF_KERNEL_SYMBOL",
+        32_770 => "SIMPLEPERF_DSO",
+        32_771 => "SIMPLEPERF_SYMBOL",
+        32_772 => "SIMPLEPERF_SPLIT",
+        32_773 => "SIMPLEPERF_SPLIT_END",
+        32_774 => "SIMPLEPERF_EVENT_ID",
+        32_775 => "SIMPLEPERF_CALLCHAIN",
+        32_776 => "SIMPLEPERF_UNWINDING_RESULT",
+        32_777 => "SIMPLEPERF_TRACING_DATA",
+        32_778 => "SIMPLEPERF_DEBUG",
+        u32::MAX => "MORE_UNKNOWN_TYPES",
+        other => return Cow::Owned(format!("UNKNOWN_{other}")),
+    };
+    Cow::Borrowed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux_perf_event_reader::RecordType;
+
+    #[test]
+    fn names_agree_with_the_event_reader() {
+        // An independent table of the same numbers.
+        for kind in 1..=21 {
+            assert_eq!(record_name(kind), format!("{:?}", RecordType(kind)));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What is mapped: files, anonymous memory, the kernel.
+
+use contend_perfdata::{BuildId, BuildIdBytes, FileId, Inode};
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A DSO of an address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DsoId(pub(super) u32);
+
+impl DsoId {
+    /// Its place in [`super::AddressSpace::dsos`].
+    pub fn index(self) -> u32 {
+        self.0
+    }
+}
+
+/// What a mapping can be a mapping of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DsoKind {
+    /// A file.
+    File,
+    /// Memory without a file: heap, stack, anonymous mappings, System V shared
+    /// memory. Addresses in it are absolute (`is_anon_memory` and
+    /// `is_no_dso_memory` in `tools/perf/util/map.h`).
+    Anonymous,
+    /// Code that the kernel puts into every process.
+    Vdso,
+    /// The kernel.
+    Kernel,
+    /// A kernel module, or a BPF program, or another part of the kernel's text.
+    Module,
+}
+
+/// A file, or another thing that is mapped.
+#[derive(Clone, Debug)]
+pub struct Dso {
+    /// Its path or name, as recorded.
+    pub name: Box<[u8]>,
+    /// What it is.
+    pub kind: DsoKind,
+    /// Its inode; absent when the capture does not know it.
+    pub inode: Option<Inode>,
+    /// Its build-id; absent when the capture does not know it.
+    pub build_id: Option<BuildIdBytes>,
+}
+
+impl Dso {
+    /// Its path or name as text.
+    pub fn display_name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.name)
+    }
+}
+
+/// The kind of user-mode memory with this name (`tools/perf/util/map.c`).
+pub(super) fn user_kind(name: &[u8], flags: u32) -> DsoKind {
+    const MAP_HUGETLB: u32 = 0x4_0000;
+    let starts = |prefix: &[u8]| name.starts_with(prefix);
+    let is_anonymous = name.is_empty()
+        || starts(b"//anon")
+        || starts(b"/dev/zero")
+        || starts(b"/anon_hugepage")
+        || starts(b"[stack")
+        || starts(b"/SYSV")
+        || starts(b"[heap]")
+        || starts(b"[anon:")
+        || flags & MAP_HUGETLB != 0;
+    if is_anonymous {
+        DsoKind::Anonymous
+    } else if starts(b"[vdso]") || starts(b"[vsyscall]") {
+        DsoKind::Vdso
+    } else {
+        DsoKind::File
+    }
+}
+
+/// The kind of kernel-mode memory with this name
+/// (`machine__process_kernel_mmap_event` in `tools/perf/util/machine.c`).
+pub(super) fn kernel_kind(name: &[u8]) -> DsoKind {
+    if name.starts_with(b"[kernel.kallsyms") || name.starts_with(b"[guest.kernel.kallsyms") {
+        DsoKind::Kernel
+    } else {
+        DsoKind::Module
+    }
+}
+
+/// DSOs while events are read.
+#[derive(Debug, Default)]
+pub(super) struct Dsos {
+    list: Vec<Dso>,
+    known: FxHashMap<(Box<[u8]>, DsoKind, FileKey), DsoId>,
+}
+
+/// A [`FileId`] that can be a key.
+type FileKey = (Option<Inode>, Option<BuildIdBytes>);
+
+impl Dsos {
+    pub(super) fn intern(&mut self, name: &[u8], kind: DsoKind, file: FileId) -> DsoId {
+        let (inode, build_id) = match file {
+            FileId::Inode(inode) if inode != Inode::default() => (Some(inode), None),
+            FileId::BuildId(id) => (None, Some(id)),
+            FileId::Inode(_) | FileId::Unknown => (None, None),
+        };
+        let list = &mut self.list;
+        let key = (name.into(), kind, (inode, build_id));
+        *self.known.entry(key).or_insert_with(|| {
+            list.push(Dso {
+                name: name.into(),
+                kind,
+                inode,
+                build_id,
+            });
+            DsoId(list.len() as u32 - 1)
+        })
+    }
+
+    /// All DSOs, with the build-ids that the header's table gives by name to
+    /// those that have none of their own.
+    pub(super) fn finish(mut self, table: &[BuildId]) -> Vec<Dso> {
+        let by_name: FxHashMap<&[u8], BuildIdBytes> = table
+            .iter()
+            .filter_map(|entry| {
+                let id = BuildIdBytes::new(&entry.build_id)?;
+                Some((entry.filename.as_bytes(), id))
+            })
+            .collect();
+        for dso in &mut self.list {
+            let name = match dso.kind {
+                DsoKind::Kernel => b"[kernel.kallsyms]".as_slice(),
+                _ => &dso.name,
+            };
+            dso.build_id = dso.build_id.or_else(|| by_name.get(name).copied());
+        }
+        self.list
+    }
+}
+
+/// What tells the memory behind two mappings apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The same number for mappings of the same memory; ordered as perf orders
+    /// DSOs.
+    pub class: u32,
+    /// Whether the memory is also told apart by process.
+    pub per_process: bool,
+}
+
+/// A key that sorts as perf compares DSOs (`dso_id__cmp` in
+/// `tools/perf/util/dso.c`, 7.2): what is not known counts as zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    major: u32,
+    minor: u32,
+    inode: u64,
+    generation: u64,
+    build_id: Option<BuildIdBytes>,
+    /// Only where nothing else is known. perf takes all such files for one and
+    /// so merges lines of different files at equal offsets; here the path keeps
+    /// them apart.
+    path: Option<Box<[u8]>>,
+}
+
+/// The class of each DSO.
+pub(super) fn classes(dsos: &[Dso]) -> Vec<u32> {
+    // Generation and build-id are compared where both sides know them: a DSO
+    // that does not know its own joins the first one that does.
+    let mut generations: FxHashMap<(u32, u32, u64), u64> = FxHashMap::default();
+    let mut build_ids: FxHashMap<(u32, u32, u64), BuildIdBytes> = FxHashMap::default();
+    for dso in dsos {
+        let Some(inode) = dso.inode else { continue };
+        let file = (inode.major, inode.minor, inode.inode);
+        if inode.generation != 0 {
+            let least = generations.entry(file).or_insert(inode.generation);
+            *least = inode.generation.min(*least);
+        }
+        if let Some(id) = dso.build_id {
+            let least = build_ids.entry(file).or_insert(id);
+            *least = id.min(*least);
+        }
+    }
+    let ranks: Vec<Rank> = dsos
+        .iter()
+        .map(|dso| match (dso.inode, dso.build_id) {
+            (Some(inode), build_id) => {
+                let file = (inode.major, inode.minor, inode.inode);
+                let generation = match inode.generation {
+                    0 => generations.get(&file).copied().unwrap_or(0),
+                    known => known,
+                };
+                Rank {
+                    major: inode.major,
+                    minor: inode.minor,
+                    inode: inode.inode,
+                    generation,
+                    build_id: build_id.or_else(|| build_ids.get(&file).copied()),
+                    path: None,
+                }
+            }
+            (None, Some(_)) => Rank {
+                build_id: dso.build_id,
+                ..Rank::default()
+            },
+            (None, None) if dso.kind == DsoKind::Anonymous => Rank::default(),
+            (None, None) => Rank {
+                path: Some(dso.name.clone()),
+                ..Rank::default()
+            },
+        })
+        .collect();
+    let mut sorted: BTreeMap<&Rank, u32> = ranks.iter().map(|rank| (rank, 0)).collect();
+    for (class, slot) in (0..).zip(sorted.values_mut()) {
+        *slot = class;
+    }
+    ranks.iter().map(|rank| sorted[rank]).collect()
+}

@@ -1,0 +1,53 @@
+//! Names of threads over time.
+
+use contend_perfdata::At;
+use rustc_hash::FxHashMap;
+
+/// Which name each thread had when.
+#[derive(Debug, Default)]
+pub(super) struct Threads {
+    names: Vec<Box<str>>,
+    known: FxHashMap<Box<str>, u32>,
+    /// By thread, in the order of time.
+    history: FxHashMap<i32, Vec<(At, u32)>>,
+}
+
+impl Threads {
+    /// A thread gets a name. Must be called in the order of time.
+    pub(super) fn name(&mut self, tid: i32, name: &[u8], at: At) {
+        let text = String::from_utf8_lossy(name);
+        let id = match self.known.get(text.as_ref()) {
+            Some(&id) => id,
+            None => {
+                let id = self.names.len() as u32;
+                self.names.push(text.as_ref().into());
+                self.known.insert(text.as_ref().into(), id);
+                id
+            }
+        };
+        self.push(tid, at, id);
+    }
+
+    /// A thread begins with its parent's name.
+    pub(super) fn fork(&mut self, tid: i32, parent: i32, at: At) {
+        if let Some(&(_, id)) = self.history.get(&parent).and_then(|names| names.last()) {
+            self.push(tid, at, id);
+        }
+    }
+
+    fn push(&mut self, tid: i32, at: At, id: u32) {
+        let names = self.history.entry(tid).or_default();
+        if names.last().is_none_or(|&(_, last)| last != id) {
+            names.push((at, id));
+        }
+    }
+
+    /// The name of a thread at a moment; before its first name that one. Absent
+    /// when the capture never names it.
+    pub(super) fn at(&self, tid: i32, at: At) -> Option<&str> {
+        let names = self.history.get(&tid)?;
+        let after = names.partition_point(|&(from, _)| from <= at);
+        let &(_, id) = names.get(after.saturating_sub(1))?;
+        self.names.get(id as usize).map(AsRef::as_ref)
+    }
+}

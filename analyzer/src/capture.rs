@@ -114,8 +114,8 @@ impl Capture {
             survey.merge(part);
         }
         survey.late.sort_unstable();
-        for (_, kind, body) in std::mem::take(&mut survey.late) {
-            self.data.absorb(kind, &body);
+        for record in std::mem::take(&mut survey.late) {
+            self.data.absorb(record.kind, record.misc, &record.body);
         }
         survey
     }

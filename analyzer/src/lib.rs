@@ -16,8 +16,17 @@ mod info;
 mod input;
 mod memory;
 mod render;
-mod result;
+pub mod result;
 mod space;
 mod stats;
 mod survey;
 mod topology;
+
+pub use c2c::{Analysis, Coalesce, Options, Sort, Verdict, analyze, report};
+pub use capture::Capture;
+pub use filter::Filter;
+pub use input::Form;
+pub use memory::{Class, Counter, Counters, Level, Op, Snoop, Where};
+pub use space::AddressSpace;
+pub use stats::Ratio;
+pub use survey::Survey;

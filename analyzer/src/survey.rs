@@ -20,6 +20,19 @@ const LATE_KINDS: [u32; 4] = [64, 67, 78, 80];
 /// The most bytes of late header-like records that are kept.
 const LATE_LIMIT: usize = 64 << 20;
 
+/// A header-like record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LateRecord {
+    /// Its place in the capture.
+    pub pos: u64,
+    /// Its type.
+    pub kind: u32,
+    /// `misc` of its header.
+    pub misc: u16,
+    /// The bytes behind its header.
+    pub body: Box<[u8]>,
+}
+
 /// What one thread, or all of them, have seen.
 #[derive(Debug)]
 pub struct Survey {
@@ -43,8 +56,8 @@ pub struct Survey {
     pub times: Option<(u64, u64)>,
     /// The side band with its times, in no particular order.
     pub side_band: Vec<(At, SideBand)>,
-    /// Header-like records behind the first sample: place, kind, body.
-    pub late: Vec<(u64, u32, Box<[u8]>)>,
+    /// Header-like records behind the first sample.
+    pub late: Vec<LateRecord>,
     late_bytes: usize,
 }
 
@@ -115,7 +128,12 @@ impl Survey {
                     && self.late_bytes + record.body.len() <= LATE_LIMIT
                 {
                     self.late_bytes += record.body.len();
-                    self.late.push((record.pos, record.kind, record.body.into()));
+                    self.late.push(LateRecord {
+                        pos: record.pos,
+                        kind: record.kind,
+                        misc: record.misc,
+                        body: record.body.into(),
+                    });
                 }
             }
             Err(_) => self.malformed_records += 1,
@@ -140,8 +158,7 @@ impl Survey {
             SideBand::LostSamples { count } => {
                 self.lost_samples = self.lost_samples.saturating_add(count);
             }
-            SideBand::Throttle { .. } => self.throttled += 1,
-            SideBand::Unthrottle { .. } => {}
+            SideBand::Throttle => self.throttled += 1,
             event => {
                 let at = At {
                     time: time.unwrap_or(0),

@@ -108,6 +108,13 @@ pub struct Analysis {
     pub(super) replayed: ReplayedLines,
 }
 
+impl Analysis {
+    /// How many samples are memory accesses.
+    pub fn memory_samples(&self) -> u64 {
+        self.totals.classes.values().map(|total| total.count).sum()
+    }
+}
+
 /// Analyzes a capture.
 ///
 /// # Errors

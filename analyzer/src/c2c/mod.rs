@@ -27,4 +27,4 @@ pub use analysis::{Analysis, Options, Sort, analyze};
 pub use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;
-pub use verdict::{LEAST_SIGNAL, Verdict};
+pub use verdict::Verdict;

@@ -192,9 +192,10 @@ fn filter<'a>(filters: &Filters, scout: &'a Scout) -> Result<Filter<'a>> {
     };
     let cpus = match &filters.cpu {
         Some(text) => {
-            let (cpus, rest) = cpu_list(text);
+            let cpus = cpu_list(text);
+            let is_list = |c: char| c.is_ascii_digit() || c == ',' || c == '-';
             ensure!(
-                rest.is_none() && !cpus.is_empty(),
+                !cpus.is_empty() && text.chars().all(is_list),
                 "--cpu {text}: not a list of CPUs such as 0-7,16"
             );
             cpus

@@ -4,4 +4,4 @@ mod class;
 mod counters;
 
 pub use class::{Class, Level, Op, Snoop, Where};
-pub use counters::{COUNTERS, Counter, Counters, Delta, NAMES};
+pub use counters::{Counter, Counters, Delta};

@@ -1,0 +1,107 @@
+//! `contend info` as a table.
+
+use super::style::{Style, count, cut, cut_path};
+use crate::result::{Can, Info};
+use std::io::{self, Write};
+
+/// Columns of a terminal that tables fit into.
+const WIDTH: usize = 100;
+
+/// Writes the table.
+pub fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
+    let style = Style { color };
+    let capture = &info.capture;
+    let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {
+        match value {
+            Some(value) => writeln!(out, "{name:<10} {}", cut(&value, WIDTH - 11)),
+            None => Ok(()),
+        }
+    };
+    fact("capture", Some(format!("{} ({})", capture.file, capture.format)))?;
+    fact("host", capture.host.clone())?;
+    let kernel = [&capture.kernel, &capture.arch];
+    let kernel: Vec<&str> = kernel.into_iter().flatten().map(String::as_str).collect();
+    fact("kernel", (!kernel.is_empty()).then(|| kernel.join(" ")))?;
+    fact("cpu", capture.cpu.clone())?;
+    fact("cpus", cpus(info))?;
+    fact("perf", capture.perf_version.clone())?;
+    fact("command", capture.command.clone())?;
+    fact("duration", capture.duration_s.map(|seconds| format!("{seconds:.3} s")))?;
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Events"))?;
+    for event in &info.events {
+        let name = cut(&event.name, 60);
+        let samples = count(event.samples);
+        writeln!(out, "  {samples:>14} samples  {name:<60} {}", event.kind)?;
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Records"))?;
+    let mut records: Vec<(&String, &u64)> = info.records.iter().collect();
+    records.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+    for (name, number) in records {
+        writeln!(out, "  {:>14} {name}", count(*number))?;
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Questions"))?;
+    for (question, can) in &info.can {
+        match can {
+            Can::Yes => writeln!(out, "  {question:<8} yes")?,
+            Can::No(reason) => writeln!(out, "  {question:<8} no: {}", cut(reason, WIDTH - 15))?,
+        }
+    }
+    quality(out, &info.quality, style)
+}
+
+fn cpus(info: &Info) -> Option<String> {
+    let capture = &info.capture;
+    let mut text = format!("{} online", capture.cpus_online?);
+    if let Some(available) = capture.cpus_available {
+        text += &format!(", {available} available");
+    }
+    let nodes: Vec<String> = capture
+        .nodes
+        .iter()
+        .map(|node| format!("{}: {}", node.id, node.cpus))
+        .collect();
+    if !nodes.is_empty() {
+        text += &format!("; nodes {}", nodes.join(", "));
+    }
+    if let Some(size) = capture.line_size {
+        text += &format!("; {size}-byte lines");
+    }
+    Some(text)
+}
+
+/// Writes what was lost, skipped or missing; nothing when nothing was.
+pub(super) fn quality(
+    out: &mut dyn Write,
+    quality: &crate::result::Quality,
+    style: Style,
+) -> io::Result<()> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut counted = |number: u64, what: &str| {
+        if number > 0 {
+            lines.push(format!("{} {what}", count(number)));
+        }
+    };
+    counted(quality.lost_events, "records lost: the kernel's buffer was full");
+    counted(quality.lost_samples, "samples lost");
+    counted(quality.throttled, "times throttled: the sampling rate was too high");
+    counted(quality.truncated_bytes, "bytes of the capture are missing or could not be read");
+    for (reason, number) in &quality.skipped {
+        counted(*number, reason);
+    }
+    lines.extend(quality.warnings.iter().cloned());
+    for binary in &quality.missing_binaries {
+        lines.push(format!("missing binary: {}", cut_path(&binary.path, 60)));
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Lost, skipped or missing"))?;
+    for line in lines {
+        writeln!(out, "  {}", cut(&line, WIDTH - 2))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Colour, and text from captures made safe for a terminal.
+
+use std::fmt;
+
+/// A text with a terminal style, or without where colour is off.
+pub(super) struct Styled<'a> {
+    text: &'a str,
+    code: Option<&'static str>,
+}
+
+impl fmt::Display for Styled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "\x1b[{code}m{}\x1b[0m", self.text),
+            None => f.write_str(self.text),
+        }
+    }
+}
+
+/// The styles of the tables.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    pub(super) color: bool,
+}
+
+impl Style {
+    pub(super) fn bold<'a>(&self, text: &'a str) -> Styled<'a> {
+        self.with(text, "1")
+    }
+
+    pub(super) fn dim<'a>(&self, text: &'a str) -> Styled<'a> {
+        self.with(text, "2")
+    }
+
+    pub(super) fn alarm<'a>(&self, text: &'a str) -> Styled<'a> {
+        self.with(text, "1;31")
+    }
+
+    fn with<'a>(&self, text: &'a str, code: &'static str) -> Styled<'a> {
+        Styled {
+            text,
+            code: self.color.then_some(code),
+        }
+    }
+}
+
+/// Text from a capture with control characters made visible: a thread's name
+/// must not move the cursor of who reads the report.
+pub(super) fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Characters that change the direction of what follows.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Cuts a text to a number of columns, the end with an ellipsis.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    let text = safe(text);
+    if text.chars().count() <= columns {
+        return text;
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// Cuts a path to a number of columns, keeping its end.
+pub(super) fn cut_path(text: &str, columns: usize) -> String {
+    let text = safe(text);
+    let length = text.chars().count();
+    if length <= columns {
+        return text;
+    }
+    let skip = length - columns.saturating_sub(1);
+    let kept: String = text.chars().skip(skip).collect();
+    format!("…{kept}")
+}
+
+/// A count with separators between thousands.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1234), "1,234");
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(safe("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+
+    #[test]
+    fn cuts_keep_the_end_of_paths() {
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut_path("/usr/lib/libc.so.6", 10), "…libc.so.6");
+        assert_eq!(cut("abc", 3), "abc");
+    }
+}

@@ -51,7 +51,9 @@ impl EventKind {
             Self::Tracepoint
         } else if attr.kind == SOFTWARE && attr.config == DUMMY {
             Self::Dummy
-        } else if attr.has(SampleFormat::DATA_SRC) && !attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER) {
+        } else if attr.has(SampleFormat::DATA_SRC)
+            && !attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER)
+        {
             Self::Memory
         } else if attr.kind == SOFTWARE && !CLOCKS.contains(&attr.config) {
             Self::Other
@@ -111,10 +113,18 @@ pub fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
 /// A warning when the capture tells of fewer CPUs in nodes than were online.
 fn cpus_without_node(capture: &Capture) -> Option<String> {
     let features = &capture.header().features;
-    let listed: usize = features.numa_topology.iter().map(|node| node.cpus.len()).sum();
+    let listed: usize = features
+        .numa_topology
+        .iter()
+        .map(|node| node.cpus.len())
+        .sum();
     let online = features.nr_cpus?.online as usize;
-    (listed > 0 && listed < online)
-        .then(|| format!("{} of {online} online CPUs are in no NUMA node", online - listed))
+    (listed > 0 && listed < online).then(|| {
+        format!(
+            "{} of {online} online CPUs are in no NUMA node",
+            online - listed
+        )
+    })
 }
 
 /// Which questions the capture can answer, and what to record otherwise.

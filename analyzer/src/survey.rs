@@ -154,7 +154,9 @@ impl Survey {
 
     fn side_band(&mut self, record: &RawRecord<'_>, time: Option<u64>, event: SideBand) {
         match event {
-            SideBand::Lost { count, .. } => self.lost_events = self.lost_events.saturating_add(count),
+            SideBand::Lost { count, .. } => {
+                self.lost_events = self.lost_events.saturating_add(count)
+            }
             SideBand::LostSamples { count } => {
                 self.lost_samples = self.lost_samples.saturating_add(count);
             }

@@ -71,7 +71,8 @@ fn memory_ranges(features: &Features) -> Vec<(Range<u64>, u64)> {
     let mut ranges: Vec<(Range<u64>, u64)> = Vec::new();
     for node in &topology.nodes {
         for blocks in &node.blocks {
-            let bytes = blocks.start().saturating_mul(size)..blocks.end().saturating_add(1).saturating_mul(size);
+            let bytes = blocks.start().saturating_mul(size)
+                ..blocks.end().saturating_add(1).saturating_mul(size);
             ranges.push((bytes, node.id));
         }
     }

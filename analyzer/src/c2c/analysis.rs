@@ -159,7 +159,10 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             line_size: options.line_size,
             coalesce: &options.coalesce,
             targets: targets(&shown, &first.shards, &resolved.varying),
-            shown: (0..).zip(&shown).map(|(index, line)| (line.id, index)).collect(),
+            shown: (0..)
+                .zip(&shown)
+                .map(|(index, line)| (line.id, index))
+                .collect(),
             unmapped_code,
             replay: options.replay,
         };
@@ -354,4 +357,3 @@ impl Lines {
         shown.collect()
     }
 }
-

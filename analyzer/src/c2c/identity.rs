@@ -17,9 +17,10 @@ use rustc_hash::FxHashSet;
 pub(super) struct LineId {
     mode: u8,
     unmapped: bool,
-    class: u32,
+    order: u32,
     pid: i32,
     address: u64,
+    class: u32,
 }
 
 impl LineId {
@@ -29,19 +30,22 @@ impl LineId {
             return Self {
                 mode: key.mode,
                 unmapped: true,
-                class: 0,
+                order: 0,
                 pid: 0,
                 address: key.line,
+                class: 0,
             };
         };
         let identity = space.identity(map);
-        let is_private = identity.per_process && CpuMode::from_misc(u16::from(key.mode)) != CpuMode::Kernel;
+        let is_private =
+            identity.per_process && CpuMode::from_misc(u16::from(key.mode)) != CpuMode::Kernel;
         Self {
             mode: key.mode,
             unmapped: false,
-            class: identity.class,
+            order: identity.order,
             pid: if is_private { key.pid } else { 0 },
             address: space.map_relative(map, key.line),
+            class: identity.class,
         }
     }
 
@@ -111,7 +115,11 @@ pub(super) fn resolve_lines(
 /// pages, but kernel modules and BPF programs do not: then the line's bytes are
 /// under different mappings.
 fn mapping_of(space: &AddressSpace, line: &RawLine, line_size: u64) -> During {
-    let RawKey { line: start, pid, mode } = line.key;
+    let RawKey {
+        line: start,
+        pid,
+        mode,
+    } = line.key;
     let mode = CpuMode::from_misc(u16::from(mode));
     let last = At {
         time: line.last_time,

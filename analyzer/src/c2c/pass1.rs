@@ -75,7 +75,8 @@ impl Worker {
                 continue;
             }
             let event = events.event_of(record.body);
-            let Some((event, layout)) = event.and_then(|index| Some((index, events.layout(index)?)))
+            let Some((event, layout)) =
+                event.and_then(|index| Some((index, events.layout(index)?)))
             else {
                 self.survey.unknown_sample();
                 continue;

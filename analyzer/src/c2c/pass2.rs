@@ -193,8 +193,8 @@ impl Details {
             let mut nomap = false;
             if kind.delta.can_be_nomap() {
                 let data = plan.space.find(mode, sample.pid, sample.addr, at);
-                let code_is_mapped = !is_code_suspect
-                    || plan.space.find_code(sample.pid, sample.ip, at).is_some();
+                let code_is_mapped =
+                    !is_code_suspect || plan.space.find_code(sample.pid, sample.ip, at).is_some();
                 if !code_is_mapped {
                     self.unmapped_code += 1;
                     self.unmapped_code_only += u64::from(data.is_some());

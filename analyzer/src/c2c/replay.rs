@@ -55,9 +55,7 @@ pub(super) fn replay(mut samples: Vec<Replay>) -> ReplayedLines {
 
 impl Replayed {
     fn add(&mut self, sample: &Replay) {
-        if sample.phys_addr != 0
-            && sample.phys_node_known
-            && sample.phys_addr != self.last_address
+        if sample.phys_addr != 0 && sample.phys_node_known && sample.phys_addr != self.last_address
         {
             self.pa_count += 1;
             self.last_address = sample.phys_addr;

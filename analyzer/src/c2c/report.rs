@@ -68,7 +68,9 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
         },
         replayed: &replayed,
     };
-    let lines = (0..).zip(lines).map(|(rank, line)| context.line(rank, line, metric_total));
+    let lines = (0..)
+        .zip(lines)
+        .map(|(rank, line)| context.line(rank, line, metric_total));
     C2c {
         schema: "contend.c2c/1",
         capture: facts,
@@ -114,7 +116,10 @@ fn coalesce_names(fields: &[Coalesce]) -> String {
         Coalesce::Tid => "tid",
         Coalesce::Dso => "dso",
     });
-    std::iter::once("offset").chain(names).collect::<Vec<_>>().join(",")
+    std::iter::once("offset")
+        .chain(names)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn ratios(classes: &[ClassRow]) -> Ratios {
@@ -147,7 +152,11 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn line(&self, rank: usize, line: ShownLine, metric_total: u64) -> Line {
-        let ShownLine { address, map, detail } = line;
+        let ShownLine {
+            address,
+            map,
+            detail,
+        } = line;
         let LineDetail {
             mut part,
             rows,
@@ -186,7 +195,12 @@ impl Context<'_> {
             rows,
             perf_counters: part.counters,
             compat: RowCompat {
-                replayed: self.replayed.lines.get(&(rank as u32)).copied().unwrap_or_default(),
+                replayed: self
+                    .replayed
+                    .lines
+                    .get(&(rank as u32))
+                    .copied()
+                    .unwrap_or_default(),
                 memory_nodes,
                 ..RowCompat::default()
             },
@@ -211,7 +225,9 @@ impl Context<'_> {
     fn row_order(&self, key: &RowKey, row: &RawRow) -> impl Ord + use<> {
         let counters = &row.part.counters;
         let metrics = self.sort.row_metrics().iter();
-        let metrics: Vec<_> = metrics.map(|&counter| Reverse(counters.get(counter))).collect();
+        let metrics: Vec<_> = metrics
+            .map(|&counter| Reverse(counters.get(counter)))
+            .collect();
         let fields: Vec<(u64, String)> = self
             .coalesce
             .iter()
@@ -233,7 +249,9 @@ impl Context<'_> {
     fn row(&self, key: RowKey, mut row: RawRow, replayed: super::Replayed) -> Row {
         let (at, pid, tid) = row.first.unwrap_or_default();
         let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
-        let code = has_ip.then(|| self.space.find_code(pid, key.ip, at)).flatten();
+        let code = has_ip
+            .then(|| self.space.find_code(pid, key.ip, at))
+            .flatten();
         let dso = match code {
             Some(map) => {
                 let dso = self.space.dso(self.space.map(map).dso);

@@ -130,7 +130,9 @@ pub(super) struct Row {
     pub(super) nodes: FxHashMap<u16, NodePart>,
 }
 
-/// What one thread did at one offset of a line.
+/// What one thread did at one offset of a line: samples, and the events that
+/// they stand for (the sums of their periods), since loads and stores are
+/// sampled at different rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Use {
     pub(super) loads: u64,
@@ -139,8 +141,29 @@ pub(super) struct Use {
     pub(super) hitm: u64,
     /// Loads that were answered by another cache, HITM among them.
     pub(super) peer: u64,
+    pub(super) store_events: u64,
+    pub(super) hitm_events: u64,
+    pub(super) peer_events: u64,
     /// Loads that were part of a locked read-modify-write.
-    pub(super) locked: u64,
+    pub(super) locked_events: u64,
+}
+
+impl Use {
+    fn add(&mut self, other: &Self) {
+        self.loads += other.loads;
+        self.stores += other.stores;
+        self.hitm += other.hitm;
+        self.peer += other.peer;
+        let events = [
+            (&mut self.store_events, other.store_events),
+            (&mut self.hitm_events, other.hitm_events),
+            (&mut self.peer_events, other.peer_events),
+            (&mut self.locked_events, other.locked_events),
+        ];
+        for (sum, more) in events {
+            *sum = sum.saturating_add(more);
+        }
+    }
 }
 
 /// A thread at an offset.
@@ -198,12 +221,18 @@ impl LineDetail {
                 pid: sample.pid,
                 tid: sample.tid,
             };
-            let used = self.uses.entry(key).or_default();
-            used.loads += u64::from(load);
-            used.stores += u64::from(store);
-            used.hitm += u64::from(filed.is_hitm);
-            used.peer += u64::from(filed.is_peer);
-            used.locked += u64::from(load.min(delta.get(Counter::Locks)));
+            let events = |wanted: bool| if wanted { sample.period } else { 0 };
+            let (load, store) = (load > 0, store > 0);
+            self.uses.entry(key).or_default().add(&Use {
+                loads: u64::from(load),
+                stores: u64::from(store),
+                hitm: u64::from(filed.is_hitm),
+                peer: u64::from(filed.is_peer),
+                store_events: events(store),
+                hitm_events: events(filed.is_hitm),
+                peer_events: events(filed.is_peer),
+                locked_events: events(load && delta.get(Counter::Locks) > 0),
+            });
         }
     }
 
@@ -214,12 +243,7 @@ impl LineDetail {
             self.rows.entry(key).or_default().merge(more);
         }
         for (key, more) in other.uses {
-            let used = self.uses.entry(key).or_default();
-            used.loads += more.loads;
-            used.stores += more.stores;
-            used.hitm += more.hitm;
-            used.peer += more.peer;
-            used.locked += more.locked;
+            self.uses.entry(key).or_default().add(&more);
         }
     }
 }

@@ -1,10 +1,18 @@
 //! Why a line is contended: do the threads that fight touch the same bytes?
 //!
-//! Sampling shows each thread's loads and stores by offset. A load that found
-//! the line modified elsewhere was made to wait by a store of another thread;
-//! which of the sampled stores stands for it is not known, so it is shared out
-//! over the other threads' stores on the line: those to the same offset make
-//! true sharing, those to other offsets false sharing.
+//! A load that found its line modified elsewhere was made to wait by the stores
+//! of other threads since its own thread last had the line. It is true sharing
+//! when one of them wrote the bytes that it wants, false sharing otherwise.
+//! Samples do not tell which stores those were, but how many there are between
+//! two such loads (by the periods of the samples), and which part of them goes
+//! to which offset:
+//!
+//! ```text
+//! m = stores of other threads / HITM loads of this thread   (at least 1)
+//! p = part of those stores that go to the offset of the load
+//! P(true sharing) = 1 - (1 - p)^m
+//! ```
+//! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
 use super::rows::{Use, UseKey};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -47,25 +55,28 @@ pub(super) struct Judgement {
 }
 
 /// The (offset, thread) matrix of a line, summed up.
-struct Writes {
+struct Events {
     by_offset: FxHashMap<u32, u64>,
     by_thread: FxHashMap<(i32, i32), u64>,
     total: u64,
 }
 
-impl Writes {
-    fn new(uses: &FxHashMap<UseKey, Use>, writes: impl Fn(&Use) -> u64) -> Self {
+impl Events {
+    fn new(uses: &FxHashMap<UseKey, Use>, events: impl Fn(&Use) -> u64) -> Self {
         let mut all = Self {
             by_offset: FxHashMap::default(),
             by_thread: FxHashMap::default(),
             total: 0,
         };
         for (key, used) in uses {
-            let count = writes(used);
+            let count = events(used);
             if count > 0 {
-                *all.by_offset.entry(key.offset).or_default() += count;
-                *all.by_thread.entry((key.pid, key.tid)).or_default() += count;
-                all.total += count;
+                let offset = all.by_offset.entry(key.offset).or_default();
+                let thread = all.by_thread.entry((key.pid, key.tid)).or_default();
+                // Periods of hostile captures may be anything.
+                *offset = offset.saturating_add(count);
+                *thread = thread.saturating_add(count);
+                all.total = all.total.saturating_add(count);
             }
         }
         all
@@ -86,10 +97,16 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
     let hitm: u64 = uses.values().map(|used| used.hitm).sum();
     let peer: u64 = uses.values().map(|used| used.peer).sum();
     // Cores that cannot tell HITM report that another cache answered.
-    let (signal_of, signal, name): (fn(&Use) -> u64, u64, &str) = if hitm > 0 {
-        (|used| used.hitm, hitm, "HITM")
+    type Field = fn(&Use) -> u64;
+    let (signal_of, events_of, signal, name): (Field, Field, u64, &str) = if hitm > 0 {
+        (|used| used.hitm, |used| used.hitm_events, hitm, "HITM")
     } else {
-        (|used| used.peer, peer, "peer-snoop")
+        (
+            |used| used.peer,
+            |used| used.peer_events,
+            peer,
+            "peer-snoop",
+        )
     };
     if signal < LEAST_SIGNAL {
         let plural = if signal == 1 { "" } else { "s" };
@@ -101,12 +118,13 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
     // Without a single sampled store, locked read-modify-writes that were
     // sampled as loads tell who writes.
     let has_stores = uses.values().any(|used| used.stores > 0);
-    let writes_of: fn(&Use) -> u64 = if has_stores {
-        |used| used.stores
+    let writes_of: Field = if has_stores {
+        |used| used.store_events
     } else {
-        |used| used.locked
+        |used| used.locked_events
     };
-    let writes = Writes::new(uses, writes_of);
+    let writes = Events::new(uses, writes_of);
+    let waits = Events::new(uses, events_of);
     let (mut same, mut other, mut unexplained) = (0.0, 0.0, 0u64);
     // In a fixed order: sums of floats depend on it.
     let mut in_order: Vec<_> = uses.iter().collect();
@@ -116,15 +134,16 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
         if count == 0 {
             continue;
         }
-        let here = writes.offset(key.offset) - writes_of(used);
-        let all = writes.total - writes.thread(key);
-        if all == 0 {
+        let here = writes.offset(key.offset).saturating_sub(writes_of(used)) as f64;
+        let all = writes.total.saturating_sub(writes.thread(key)) as f64;
+        if all == 0.0 {
             unexplained += count;
             continue;
         }
-        let share = here as f64 / all as f64;
-        same += count as f64 * share;
-        other += count as f64 * (1.0 - share);
+        let stores_per_wait = (all / waits.thread(key).max(1) as f64).max(1.0);
+        let is_same = 1.0 - (1.0 - (here / all).min(1.0)).powf(stores_per_wait);
+        same += count as f64 * is_same;
+        other += count as f64 * (1.0 - is_same);
     }
     if unexplained * 2 > signal {
         return Judgement {
@@ -140,22 +159,30 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
     if other > PREVAILS * same {
         Judgement {
             verdict: Verdict::FalseSharing,
-            why: format!("{scene}; {:.0} % of {signal} {name} loads met stores to other bytes", 100.0 - percent),
+            why: format!(
+                "{scene}; {:.0} % of {signal} {name} loads waited for stores to other bytes",
+                100.0 - percent
+            ),
         }
     } else if same > PREVAILS * other {
-        let rarely_written = scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
+        let rarely_written =
+            scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
         Judgement {
             verdict: if rarely_written {
                 Verdict::ReadMostly
             } else {
                 Verdict::TrueSharing
             },
-            why: format!("{scene}; {percent:.0} % of {signal} {name} loads met stores to the same bytes"),
+            why: format!(
+                "{scene}; {percent:.0} % of {signal} {name} loads waited for stores to the same bytes"
+            ),
         }
     } else {
         Judgement {
             verdict: Verdict::Mixed,
-            why: format!("{scene}; {percent:.0} % of {signal} {name} loads met stores to the same bytes"),
+            why: format!(
+                "{scene}; {percent:.0} % of {signal} {name} loads waited for stores to the same bytes"
+            ),
         }
     }
 }
@@ -177,7 +204,7 @@ impl Scene {
         let mut readers = FxHashSet::default();
         let mut read = FxHashSet::default();
         for (key, used) in uses {
-            if used.stores + used.locked > 0 {
+            if used.stores > 0 || used.locked_events > 0 {
                 writers.insert((key.pid, key.tid));
                 written.insert(key.offset);
             }
@@ -226,9 +253,19 @@ mod tests {
                 stores,
                 hitm,
                 peer: hitm,
-                locked: 0,
+                store_events: stores * 1000,
+                hitm_events: hitm * 1000,
+                peer_events: hitm * 1000,
+                locked_events: 0,
             };
-            (UseKey { offset, pid: 1, tid }, used)
+            (
+                UseKey {
+                    offset,
+                    pid: 1,
+                    tid,
+                },
+                used,
+            )
         });
         entries.collect()
     }
@@ -241,7 +278,7 @@ mod tests {
         assert_eq!(
             judgement.why,
             "2 threads wrote 2 offsets, 2 threads read 2 offsets; \
-             100 % of 80 HITM loads met stores to other bytes"
+             100 % of 80 HITM loads waited for stores to other bytes"
         );
     }
 
@@ -287,7 +324,8 @@ mod tests {
     #[test]
     fn locked_loads_tell_who_writes_when_no_store_was_sampled() {
         let mut uses = uses(&[(0, 1, 50, 0, 40), (0, 2, 50, 0, 40)]);
-        uses.values_mut().for_each(|used| used.locked = 50);
+        uses.values_mut()
+            .for_each(|used| used.locked_events = 50_000);
         assert_eq!(judge(&uses).verdict, Verdict::TrueSharing);
     }
 }

@@ -112,7 +112,12 @@ pub(super) struct C2cArguments {
     pub(super) sort: Option<SortBy>,
 
     /// Tell rows of a line apart by these fields, besides the offset
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',', default_value = "iaddr")]
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        value_delimiter = ',',
+        default_value = "iaddr"
+    )]
     pub(super) coalesce: Vec<CoalesceBy>,
 
     /// Show every sampled line, also those that nobody fights over

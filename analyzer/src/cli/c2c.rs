@@ -60,9 +60,10 @@ fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
     let mut result = c2c::report(capture, analysis, line_size);
     result.quality.warnings.extend(warnings);
     if is_default_sort && result.lines.is_empty() && has_peers_only(&result) {
-        result.quality.warnings.push(
-            "no HITM, but peer snoops: `--sort peer` orders lines by them".to_owned(),
-        );
+        result
+            .quality
+            .warnings
+            .push("no HITM, but peer snoops: `--sort peer` orders lines by them".to_owned());
     }
     Ok(result)
 }

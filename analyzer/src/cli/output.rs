@@ -26,11 +26,10 @@ pub(super) fn write(
 }
 
 /// Writes beside the file and renames, so that nobody sees half of it.
-fn write_file(
-    path: &Path,
-    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+fn write_file(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let file = tempfile::Builder::new()
         .prefix(".contend-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;

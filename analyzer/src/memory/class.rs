@@ -45,7 +45,7 @@ pub enum Level {
     /// A cache that the hardware does not name, usually another core's.
     Cache,
     /// Memory.
-    Ram,
+    Dram,
     /// Persistent memory.
     Pmem,
     /// CXL memory.
@@ -87,13 +87,15 @@ pub enum Where {
     /// The core itself, or what its node shares.
     Local,
     /// Another core or core complex of the same node: what AMD calls remote.
-    RemoteCore,
-    /// Another node.
-    RemoteNode,
-    /// Another socket.
-    RemoteSocket,
+    SameNode,
+    /// Another node of the same socket.
+    SameSocket,
+    /// Another socket of the same board.
+    OtherSocket,
     /// Another board.
-    RemoteBoard,
+    OtherBoard,
+    /// Another node; the hardware does not say of which socket.
+    Remote,
     /// The hardware does not say.
     Unknown,
 }
@@ -139,14 +141,8 @@ impl Class {
     /// Whether a load was answered from outside its node's caches, or by a
     /// core outside its own node.
     pub fn is_llc_miss(&self) -> bool {
-        let memory = [Level::Ram, Level::Pmem, Level::Cxl, Level::Msc, Level::L4];
-        let outside = [
-            Where::RemoteCore,
-            Where::RemoteNode,
-            Where::RemoteSocket,
-            Where::RemoteBoard,
-        ];
-        self.op == Op::Load && (memory.contains(&self.level) || outside.contains(&self.place))
+        let memory = [Level::Dram, Level::Pmem, Level::Cxl, Level::Msc, Level::L4];
+        self.op == Op::Load && (memory.contains(&self.level) || self.is_remote())
     }
 
     /// Whether the answer came from another core complex, node or socket.
@@ -182,7 +178,7 @@ fn level(src: DataSrc) -> Level {
         DataSrc::NUM_IO => Some(Level::Io),
         DataSrc::NUM_ANY_CACHE => Some(Level::Cache),
         DataSrc::NUM_LFB => Some(Level::Lfb),
-        DataSrc::NUM_RAM => Some(Level::Ram),
+        DataSrc::NUM_RAM => Some(Level::Dram),
         DataSrc::NUM_PMEM => Some(Level::Pmem),
         _ => None,
     };
@@ -208,12 +204,9 @@ fn legacy_level(src: DataSrc) -> Level {
         (DataSrc::LVL_IO, Level::Io),
         (
             DataSrc::LVL_LOC_RAM | DataSrc::LVL_REM_RAM1 | DataSrc::LVL_REM_RAM2,
-            Level::Ram,
+            Level::Dram,
         ),
-        (
-            DataSrc::LVL_REM_CCE1 | DataSrc::LVL_REM_CCE2,
-            Level::Cache,
-        ),
+        (DataSrc::LVL_REM_CCE1 | DataSrc::LVL_REM_CCE2, Level::Cache),
         (DataSrc::LVL_L3, Level::L3),
         (DataSrc::LVL_L2, Level::L2),
         (DataSrc::LVL_LFB, Level::Lfb),
@@ -246,10 +239,10 @@ fn snoop(src: DataSrc) -> Snoop {
 fn place(src: DataSrc) -> Where {
     let has = |level: u64| src.lvl() & level != 0;
     match src.hops() {
-        DataSrc::HOPS_CORE => return Where::RemoteCore,
-        DataSrc::HOPS_NODE => return Where::RemoteNode,
-        DataSrc::HOPS_SOCKET => return Where::RemoteSocket,
-        DataSrc::HOPS_BOARD => return Where::RemoteBoard,
+        DataSrc::HOPS_CORE => return Where::SameNode,
+        DataSrc::HOPS_NODE => return Where::SameSocket,
+        DataSrc::HOPS_SOCKET => return Where::OtherSocket,
+        DataSrc::HOPS_BOARD => return Where::OtherBoard,
         _ => {}
     }
     let far = DataSrc::LVL_REM_RAM1
@@ -257,7 +250,7 @@ fn place(src: DataSrc) -> Where {
         | DataSrc::LVL_REM_CCE1
         | DataSrc::LVL_REM_CCE2;
     if src.remote() || has(far) {
-        Where::RemoteNode
+        Where::Remote
     } else if level(src) == Level::Unknown {
         Where::Unknown
     } else {
@@ -279,7 +272,7 @@ mod tests {
         let class = class(0x02 | 0x02 << 5 | 0x10 << 19 | 11 << 33 | 1 << 37);
         assert!(class.is_hitm() && class.is_remote() && class.is_llc_miss());
         assert_eq!(class.level, Level::Cache);
-        assert_eq!(class.place, Where::RemoteNode);
+        assert_eq!(class.place, Where::Remote);
     }
 
     #[test]
@@ -287,7 +280,7 @@ mod tests {
         let word = 0x02 | (0x02 | 0x40 | 0x400) << 5 | 0x10 << 19 | 11 << 33 | 1 << 43;
         let class = class(word);
         assert!(class.is_hitm());
-        assert_eq!(class.place, Where::RemoteCore);
+        assert_eq!(class.place, Where::SameNode);
     }
 
     #[test]
@@ -300,7 +293,7 @@ mod tests {
     #[test]
     fn a_broadwell_local_ram_load_is_local_although_it_has_no_number() {
         let class = class(0x02 | (0x02 | 0x80) << 5 | 0x04 << 19);
-        assert_eq!(class.level, Level::Ram);
+        assert_eq!(class.level, Level::Dram);
         assert_eq!(class.snoop, Snoop::Hit);
         assert_eq!(class.place, Where::Local);
     }

@@ -12,7 +12,10 @@ use serde::{Serialize, Serializer};
 /// The counters, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-#[expect(missing_docs, reason = "perf's own names; docs/formats/json.md says what each counts")]
+#[expect(
+    missing_docs,
+    reason = "perf's own names; docs/formats/json.md says what each counts"
+)]
 pub enum Counter {
     NrEntries,
     Locks,
@@ -125,7 +128,10 @@ impl Counters {
     /// perf's sum of loads that missed the last level cache.
     pub fn llc_misses(&self) -> u64 {
         use Counter::{LclDram, RmtDram, RmtHit, RmtHitm};
-        [LclDram, RmtDram, RmtHitm, RmtHit].map(|c| self.get(c)).iter().sum()
+        [LclDram, RmtDram, RmtHitm, RmtHit]
+            .map(|c| self.get(c))
+            .iter()
+            .sum()
     }
 
     /// perf's sum of loads that hit a cache.

@@ -126,13 +126,20 @@ fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
         (Op::Prefetch, "Prefetches"),
         (Op::Other, "Other accesses"),
     ] {
-        let mut rows: Vec<&ClassRow> = result.classes.iter().filter(|row| row.class.op == op).collect();
+        let mut rows: Vec<&ClassRow> = result
+            .classes
+            .iter()
+            .filter(|row| row.class.op == op)
+            .collect();
         if rows.is_empty() {
             continue;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.count));
         let total: u64 = rows.iter().map(|row| row.count).sum();
-        let header = format!("{title:<46} {:>12} {:>8} {:>12}", "samples", "share", "mean cycles");
+        let header = format!(
+            "{title:<46} {:>12} {:>8} {:>12}",
+            "samples", "share", "mean cycles"
+        );
         writeln!(out, "{}", style.bold(&header))?;
         let (mut rest, mut rest_kinds) = (0, 0);
         for row in rows {
@@ -184,7 +191,7 @@ fn class_text(row: &ClassRow) -> String {
         Level::L4 => "L4",
         Level::Msc => "memory-side cache",
         Level::Cache => "cache",
-        Level::Ram => "memory",
+        Level::Dram => "memory",
         Level::Pmem => "persistent memory",
         Level::Cxl => "CXL memory",
         Level::Io => "I/O",
@@ -193,10 +200,11 @@ fn class_text(row: &ClassRow) -> String {
         Level::Unknown => "not told",
     };
     let place = match class.place {
-        Where::RemoteCore => "another core of the node, ",
-        Where::RemoteNode => "another node, ",
-        Where::RemoteSocket => "another socket, ",
-        Where::RemoteBoard => "another board, ",
+        Where::SameNode => "another core of the node, ",
+        Where::SameSocket => "another node of the socket, ",
+        Where::Remote => "another node, ",
+        Where::OtherSocket => "another socket, ",
+        Where::OtherBoard => "another board, ",
         Where::Local | Where::Unknown => "",
     };
     let snoop = match class.snoop {
@@ -227,7 +235,11 @@ fn lines(out: &mut dyn Write, result: &C2c, top: usize, style: Style) -> io::Res
         writeln!(out)?;
         writeln!(out, "{} more (--top, --json)", findings.len() - top)?;
     }
-    let unclear: Vec<&Line> = result.lines.iter().filter(|line| !is_finding(line)).collect();
+    let unclear: Vec<&Line> = result
+        .lines
+        .iter()
+        .filter(|line| !is_finding(line))
+        .collect();
     if !unclear.is_empty() {
         writeln!(out)?;
         let text = format!(
@@ -263,7 +275,11 @@ fn finding(out: &mut dyn Write, line: &Line, result: &C2c, style: Style) -> io::
         Verdict::ReadMostly => "read mostly",
         Verdict::Unknown => "unknown",
     };
-    let metric = if result.sort == "peer" { "peer snoops" } else { "HITM" };
+    let metric = if result.sort == "peer" {
+        "peer snoops"
+    } else {
+        "HITM"
+    };
     let head = format!("#{} {} {verdict}", line.rank, line.address);
     writeln!(
         out,
@@ -331,7 +347,12 @@ fn threads(
         .take(THREADS)
         .map(|access| {
             let name = access.comm.as_deref().unwrap_or("thread");
-            let offsets: Vec<String> = access.offsets.iter().take(3).map(ToString::to_string).collect();
+            let offsets: Vec<String> = access
+                .offsets
+                .iter()
+                .take(3)
+                .map(ToString::to_string)
+                .collect();
             let more = if access.offsets.len() > 3 { ",…" } else { "" };
             format!(
                 "{}/{} {}× at {}{more}",
@@ -363,11 +384,14 @@ fn row_text(row: &Row) -> String {
         (None, Some(ip), None) => ip.to_string(),
         (None, None, dso) => cut_path(dso.as_deref().unwrap_or(""), 36),
     };
-    let mean = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.0}"));
+    let mean =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.0}"));
     let latency = &row.latency;
     let hitm = latency.mean_rmt_hitm.or(latency.mean_lcl_hitm);
     let hitm = hitm.or(latency.mean_rmt_peer).or(latency.mean_lcl_peer);
-    let signal = counters.get(Counter::TotHitm).max(counters.get(Counter::TotPeer));
+    let signal = counters
+        .get(Counter::TotHitm)
+        .max(counters.get(Counter::TotPeer));
     format!(
         "   {:<7} {code:<36} {signal:>6} {:>7} {:>7} {:>9} {:>7} {:>5}",
         row.offset.to_string(),

@@ -17,7 +17,10 @@ pub fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
             None => Ok(()),
         }
     };
-    fact("capture", Some(format!("{} ({})", capture.file, capture.format)))?;
+    fact(
+        "capture",
+        Some(format!("{} ({})", capture.file, capture.format)),
+    )?;
     fact("host", capture.host.clone())?;
     let kernel = [&capture.kernel, &capture.arch];
     let kernel: Vec<&str> = kernel.into_iter().flatten().map(String::as_str).collect();
@@ -26,7 +29,10 @@ pub fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     fact("cpus", cpus(info))?;
     fact("perf", capture.perf_version.clone())?;
     fact("command", capture.command.clone())?;
-    fact("duration", capture.duration_s.map(|seconds| format!("{seconds:.3} s")))?;
+    fact(
+        "duration",
+        capture.duration_s.map(|seconds| format!("{seconds:.3} s")),
+    )?;
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Events"))?;
     for event in &info.events {
@@ -84,10 +90,19 @@ pub(super) fn quality(
             lines.push(format!("{} {what}", count(number)));
         }
     };
-    counted(quality.lost_events, "records lost: the kernel's buffer was full");
+    counted(
+        quality.lost_events,
+        "records lost: the kernel's buffer was full",
+    );
     counted(quality.lost_samples, "samples lost");
-    counted(quality.throttled, "times throttled: the sampling rate was too high");
-    counted(quality.truncated_bytes, "bytes of the capture are missing or could not be read");
+    counted(
+        quality.throttled,
+        "times throttled: the sampling rate was too high",
+    );
+    counted(
+        quality.truncated_bytes,
+        "bytes of the capture are missing or could not be read",
+    );
     for (reason, number) in &quality.skipped {
         counted(*number, reason);
     }

@@ -48,7 +48,13 @@ impl Style {
 /// must not move the cursor of who reads the report.
 pub(super) fn safe(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() || is_bidi(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 

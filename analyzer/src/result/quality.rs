@@ -62,10 +62,7 @@ impl Quality {
                 "samples whose fields do not fit into their record",
                 survey.malformed_samples,
             ),
-            (
-                "records whose fields do not fit",
-                survey.malformed_records,
-            ),
+            ("records whose fields do not fit", survey.malformed_records),
         ];
         let mut warnings: Vec<String> = header.notes.iter().map(ToString::to_string).collect();
         warnings.extend(walk.damage.iter().map(ToString::to_string));

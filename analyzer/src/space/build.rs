@@ -43,6 +43,13 @@ pub(super) fn build(events: Vec<(At, SideBand)>, build_ids: &[BuildId]) -> Addre
         builder.event(at, event);
     }
     let dsos = builder.dsos.finish(build_ids);
+    // The recorded range of the kernel ends with its text; its data is behind,
+    // below the modules. perf 7.2 finds it there too, older ones do not.
+    let maps = &builder.maps;
+    builder.images[KERNEL.0 as usize].maps.stretch(|map| {
+        let dso = maps[map.0 as usize].dso;
+        dsos[dso.index() as usize].kind == DsoKind::Kernel
+    });
     let images = builder.images.into_iter().map(|image| Image {
         maps: image.maps.finish(),
         parent: image.parent,
@@ -174,7 +181,9 @@ impl Builder {
             dso,
             flags: mmap.flags,
         });
-        self.images[image.0 as usize].maps.map(mmap.start, end, map, at);
+        self.images[image.0 as usize]
+            .maps
+            .map(mmap.start, end, map, at);
     }
 
     fn mapping(&mut self, mapping: Mapping) -> MapId {

@@ -139,30 +139,33 @@ impl Dsos {
 /// What tells the memory behind two mappings apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The same number for mappings of the same memory; ordered as perf orders
-    /// DSOs.
+    /// The same number for mappings of the same memory.
     pub class: u32,
+    /// Where perf puts the memory when it breaks ties. Memory of which nothing
+    /// is known has one place together, whatever its class: perf goes on by
+    /// process and address there.
+    pub order: u32,
     /// Whether the memory is also told apart by process.
     pub per_process: bool,
 }
 
 /// A key that sorts as perf compares DSOs (`dso_id__cmp` in
-/// `tools/perf/util/dso.c`, 7.2): what is not known counts as zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    major: u32,
-    minor: u32,
-    inode: u64,
-    generation: u64,
-    build_id: Option<BuildIdBytes>,
-    /// Only where nothing else is known. perf takes all such files for one and
-    /// so merges lines of different files at equal offsets; here the path keeps
-    /// them apart.
-    path: Option<Box<[u8]>>,
+/// `tools/perf/util/dso.c`, 7.2): numbers that are not known count as zero.
+/// Build-ids are compared where both sides know theirs; between a file with a
+/// build-id and memory without one perf goes on by address, and offsets in files
+/// are smaller than addresses of memory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    BuildId(BuildIdBytes),
+    /// Nothing is known but the path, and not even that of anonymous memory.
+    /// perf takes all such files for one and so merges lines of different files
+    /// at equal offsets; here the path keeps them apart.
+    Unknown(Option<Box<[u8]>>),
+    Inode(Inode, Option<BuildIdBytes>),
 }
 
 /// The class of each DSO.
-pub(super) fn classes(dsos: &[Dso]) -> Vec<u32> {
+pub(super) fn classes(dsos: &[Dso]) -> Vec<Class> {
     // Generation and build-id are compared where both sides know them: a DSO
     // that does not know its own joins the first one that does.
     let mut generations: FxHashMap<(u32, u32, u64), u64> = FxHashMap::default();
@@ -188,29 +191,37 @@ pub(super) fn classes(dsos: &[Dso]) -> Vec<u32> {
                     0 => generations.get(&file).copied().unwrap_or(0),
                     known => known,
                 };
-                Rank {
-                    major: inode.major,
-                    minor: inode.minor,
-                    inode: inode.inode,
-                    generation,
-                    build_id: build_id.or_else(|| build_ids.get(&file).copied()),
-                    path: None,
-                }
+                let build_id = build_id.or_else(|| build_ids.get(&file).copied());
+                Rank::Inode(
+                    Inode {
+                        generation,
+                        ..inode
+                    },
+                    build_id,
+                )
             }
-            (None, Some(_)) => Rank {
-                build_id: dso.build_id,
-                ..Rank::default()
-            },
-            (None, None) if dso.kind == DsoKind::Anonymous => Rank::default(),
-            (None, None) => Rank {
-                path: Some(dso.name.clone()),
-                ..Rank::default()
-            },
+            (None, Some(build_id)) => Rank::BuildId(build_id),
+            (None, None) if dso.kind == DsoKind::Anonymous => Rank::Unknown(None),
+            (None, None) => Rank::Unknown(Some(dso.name.clone())),
         })
         .collect();
-    let mut sorted: BTreeMap<&Rank, u32> = ranks.iter().map(|rank| (rank, 0)).collect();
-    for (class, slot) in (0..).zip(sorted.values_mut()) {
-        *slot = class;
+    let mut sorted: BTreeMap<&Rank, Class> =
+        ranks.iter().map(|rank| (rank, Class::default())).collect();
+    let (mut order, mut last_is_unknown) = (0, false);
+    for (id, (rank, class)) in (0..).zip(&mut sorted) {
+        let is_unknown = matches!(rank, Rank::Unknown(_));
+        if !(is_unknown && last_is_unknown) {
+            order += 1;
+        }
+        last_is_unknown = is_unknown;
+        *class = Class { id, order };
     }
     ranks.iter().map(|rank| sorted[rank]).collect()
+}
+
+/// The class of a DSO: see [`Identity`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) id: u32,
+    pub(super) order: u32,
 }

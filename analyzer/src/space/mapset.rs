@@ -58,6 +58,19 @@ impl Sweep {
         (address < rect.end).then_some(rect.map)
     }
 
+    /// Stretches mappings that `reaches` names up to the next one above.
+    pub(super) fn stretch(&mut self, reaches: impl Fn(MapId) -> bool) {
+        let mut above: Option<u64> = None;
+        for (&start, rect) in self.live.iter_mut().rev() {
+            if let Some(above) = above
+                && reaches(rect.map)
+            {
+                rect.end = rect.end.max(above);
+            }
+            above = Some(start);
+        }
+    }
+
     /// Maps a range, and ends what it covers.
     pub(super) fn map(&mut self, start: u64, end: u64, map: MapId, at: At) {
         self.unmap(start, end, at);

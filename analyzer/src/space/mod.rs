@@ -65,7 +65,7 @@ pub enum During {
 pub struct AddressSpace {
     maps: Vec<Mapping>,
     dsos: Vec<Dso>,
-    classes: Vec<u32>,
+    classes: Vec<dso::Class>,
     images: Vec<Image>,
     /// The images of each process, in the order of time.
     processes: FxHashMap<i32, Vec<(At, ImageId)>>,
@@ -120,14 +120,7 @@ impl AddressSpace {
     }
 
     /// What was mapped at an address from one moment to another, both included.
-    pub fn find_during(
-        &self,
-        mode: CpuMode,
-        pid: i32,
-        address: u64,
-        from: At,
-        to: At,
-    ) -> During {
+    pub fn find_during(&self, mode: CpuMode, pid: i32, address: u64, from: At, to: At) -> During {
         let none = During::Same(None);
         let mut spans: Vec<(ImageId, At, At)> = Vec::new();
         match mode {
@@ -246,8 +239,10 @@ impl AddressSpace {
         let has_device = dso
             .inode
             .is_some_and(|inode| inode.major != 0 || inode.minor != 0);
+        let class = self.classes[mapping.dso.0 as usize];
         Identity {
-            class: self.classes[mapping.dso.0 as usize],
+            class: class.id,
+            order: class.order,
             per_process: mapping.flags & MAP_SHARED == 0 && !has_device && dso.build_id.is_none(),
         }
     }

@@ -35,7 +35,10 @@ impl Ratio {
         let z2 = Z * Z;
         let scale = 1.0 + z2 / n;
         let center = (value + z2 / (2.0 * n)) / scale;
-        let half = Z / scale * (value * (1.0 - value) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
+        let half = Z / scale
+            * (value * (1.0 - value) / n + z2 / (4.0 * n * n))
+                .max(0.0)
+                .sqrt();
         Some(Self {
             value,
             numerator,

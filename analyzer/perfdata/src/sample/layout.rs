@@ -54,6 +54,7 @@ pub(super) struct Offsets {
     pub(super) addr: u16,
     pub(super) id: u16,
     pub(super) cpu: u16,
+    pub(super) period: u16,
     /// The offsets below are absent when a field of variable size stands
     /// before them; `tail_is_fixed` tells which of the two it is.
     pub(super) weight: u16,
@@ -93,7 +94,7 @@ impl SampleLayout {
         let id = place(fields.has(SampleFormat::ID));
         place(fields.has(SampleFormat::STREAM_ID));
         let cpu = place(fields.has(SampleFormat::CPU));
-        place(fields.has(SampleFormat::PERIOD));
+        let period = place(fields.has(SampleFormat::PERIOD));
 
         let before_weight = SampleFormat::READ
             | SampleFormat::CALLCHAIN
@@ -132,6 +133,7 @@ impl SampleLayout {
                 addr,
                 id,
                 cpu,
+                period,
                 weight,
                 data_src,
                 phys_addr,

@@ -22,6 +22,8 @@ pub struct MemorySample {
     pub addr: u64,
     /// CPU; [`MemorySample::NO_CPU`] when absent.
     pub cpu: u32,
+    /// How many events the sample stands for; 1 when absent.
+    pub period: u64,
     /// Latency in cycles, as the hardware means it; 0 when absent.
     pub weight: u64,
     /// Where the data came from; 0 when absent.
@@ -68,6 +70,7 @@ impl SampleLayout {
             cpu: self
                 .load_pair(body, offsets.cpu)
                 .map_or(MemorySample::NO_CPU, |(cpu, _)| cpu),
+            period: self.load_u64(body, offsets.period).unwrap_or(1),
             weight: self.main_weight(weight),
             data_src: DataSrc(self.load_u64(body, offsets.data_src).unwrap_or(0)),
             phys_addr: self.load_u64(body, offsets.phys_addr).unwrap_or(0),
@@ -92,6 +95,7 @@ impl SampleLayout {
             time: sample.time.unwrap_or(0),
             addr: sample.addr.unwrap_or(0),
             cpu: sample.cpu.unwrap_or(MemorySample::NO_CPU),
+            period: sample.period.unwrap_or(1),
             weight: sample.weight.unwrap_or_default().weight,
             data_src: sample.data_src.unwrap_or(DataSrc(0)),
             phys_addr: sample.phys_addr.unwrap_or(0),

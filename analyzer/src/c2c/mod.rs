@@ -24,7 +24,7 @@ mod rows;
 mod verdict;
 
 pub use analysis::{Analysis, Options, Sort, analyze};
-pub use replay::Replayed;
+pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;
 pub use verdict::Verdict;

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
 /// thread start and barriers leave lines with one to three.
-pub const LEAST_SIGNAL: u64 = 10;
+pub(super) const LEAST_SIGNAL: u64 = 10;
 
 /// One kind of sharing prevails when it makes more than this many times the
 /// other's HITM loads.

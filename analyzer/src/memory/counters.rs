@@ -52,10 +52,10 @@ pub enum Counter {
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::Noparse as usize + 1;
+pub(super) const COUNTERS: usize = Counter::Noparse as usize + 1;
 
 /// The names of the counters in perf's source, by [`Counter`].
-pub const NAMES: [&str; COUNTERS] = [
+pub(super) const NAMES: [&str; COUNTERS] = [
     "nr_entries",
     "locks",
     "blk_data",

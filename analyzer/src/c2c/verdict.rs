@@ -14,7 +14,7 @@
 //! ```
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
-use super::rows::{Use, UseKey};
+use super::uses::{Use, UseKey};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 

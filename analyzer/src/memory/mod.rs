@@ -4,5 +4,5 @@ mod class;
 mod counters;
 
 pub use class::{Class, Level, Op, Snoop, Where};
-pub(crate) use counters::Delta;
+pub(crate) use counters::{COUNTERS, Delta};
 pub use counters::{Counter, Counters};

@@ -23,9 +23,8 @@ impl Weights {
     }
 
     /// Adds all values of another distribution.
-    pub(crate) fn merge(&mut self, mut other: Self) {
-        other.settle();
-        self.settle();
+    pub(crate) fn merge(&mut self, other: &Self) {
+        other.pending.iter().for_each(|&value| self.add(value));
         self.join(&other.runs);
     }
 
@@ -112,7 +111,7 @@ mod tests {
             let mut right = Weights::default();
             values[..split].iter().for_each(|&value| left.add(value));
             values[split..].iter().for_each(|&value| right.add(value));
-            left.merge(right);
+            left.merge(&right);
             let mut sorted = values;
             sorted.sort_unstable();
             let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;

@@ -1,5 +1,6 @@
 //! The analysis from end to end.
 
+use super::counts::LineCounts;
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
 use super::lines::{RawKey, RawLine};
@@ -8,7 +9,6 @@ use super::pass2::{self, Plan, Target};
 use super::replay::{self, ReplayedLines};
 use super::rows::{Coalesce, LineDetail};
 use super::sieve::Sieve;
-use super::counts::LineCounts;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};

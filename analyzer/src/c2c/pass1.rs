@@ -69,6 +69,7 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
 
 impl Worker {
     fn batch(&mut self, batch: &Batch, events: &EventTable, filter: &Filter, line_size: u64) {
+        let takes_all = filter.is_empty();
         self.bins.begin(batch.base());
         for record in batch.records() {
             if record.kind != SAMPLE {
@@ -91,7 +92,8 @@ impl Worker {
                 time: sample.time,
                 pos: record.pos,
             };
-            if !filter.accepts(&sample, at) {
+            // Fields that only the filter reads are not even loaded without one.
+            if !takes_all && !filter.accepts_sample(layout, record.body, at) {
                 self.filtered += 1;
                 continue;
             }

@@ -141,16 +141,18 @@ fn each_sample(
         if record.kind != SAMPLE {
             continue;
         }
+        // Most samples end here; decoding them would take longer than all else.
+        if let Some(addr) = events.addr_of(record.body)
+            && !wanted(addr)
+        {
+            continue;
+        }
         let Some(layout) = events
             .event_of(record.body)
             .and_then(|event| events.layout(event))
         else {
             continue;
         };
-        // Most samples end here; decoding them would take longer than all else.
-        if !wanted(layout.addr(record.body)) {
-            continue;
-        }
         let Ok(sample) = layout.decode_memory(record.body) else {
             continue;
         };

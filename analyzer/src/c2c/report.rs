@@ -306,7 +306,11 @@ impl Context<'_> {
         let shares = nodes.iter().map(|&node| {
             let of_node = |cpu: &u32| self.topology.node_of_cpu(*cpu) == Some(node);
             let cpus: Vec<u32> = row.part.cpus.iter().filter(of_node).collect();
-            let part = row.nodes.get(usize::from(node)).copied().unwrap_or_default();
+            let part = row
+                .nodes
+                .get(usize::from(node))
+                .copied()
+                .unwrap_or_default();
             let part_metric = match self.sort {
                 Sort::Total => part.lcl_hitm + part.rmt_hitm,
                 Sort::Remote => part.rmt_hitm,

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_passes_and_most_else_does_not() {
-        let lines: Vec<u64> = (0..1000).map(|line| 0x7f00_0000_0000 + line * 640).collect();
+        let lines: Vec<u64> = (0..1000)
+            .map(|line| 0x7f00_0000_0000 + line * 640)
+            .collect();
         let sieve = Sieve::new(lines.iter().copied());
         assert!(lines.iter().all(|&line| sieve.may_hold(line)));
         let others = (0..10_000).filter(|other| sieve.may_hold(0x5600_0000_0000 + other * 64));

@@ -75,6 +75,8 @@ pub(super) struct ShownLine {
     pub(super) address: u64,
     /// The mapping of that sample.
     pub(super) map: Option<MapId>,
+    /// The mode of all its samples.
+    pub(super) mode: CpuMode,
     pub(super) detail: LineDetail,
 }
 
@@ -105,7 +107,8 @@ pub struct Analysis {
     pub(super) sort: Sort,
     pub(super) coalesce: Vec<Coalesce>,
     pub(super) lines: Vec<ShownLine>,
-    pub(super) replayed: ReplayedLines,
+    /// Empty unless it was asked for.
+    pub(super) replayed: Option<ReplayedLines>,
 }
 
 impl Analysis {
@@ -170,7 +173,9 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     };
     let mut counters = first.totals.counters.clone();
     counters.add(Counter::Nomap, unmapped_data + details.unmapped_code_only);
-    let replayed = capture.pool().install(|| replay::replay(details.replay));
+    let replayed = options
+        .replay
+        .then(|| capture.pool().install(|| replay::replay(details.replay)));
     let shown_lines = shown
         .into_iter()
         .zip(details.lines)
@@ -180,6 +185,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             ShownLine {
                 address: key.line,
                 map: space.find(mode, key.pid, key.line, first),
+                mode,
                 detail,
             }
         })

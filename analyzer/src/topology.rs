@@ -53,8 +53,12 @@ impl Topology {
     }
 
     /// The number of the node that holds a physical address; absent when the
-    /// capture does not tell.
+    /// capture does not tell. Samples have the address 0 when theirs is not
+    /// known.
     pub fn node_of_address(&self, address: u64) -> Option<u64> {
+        if address == 0 {
+            return None;
+        }
         let after = self
             .memory
             .partition_point(|(range, _)| range.start <= address);

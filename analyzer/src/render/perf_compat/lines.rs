@@ -19,7 +19,10 @@ pub(super) fn table(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
 }
 
 fn columns(result: &C2c) -> Columns {
-    let nodes = result.lines.iter().map(|line| node_list(&line.node).len());
+    let nodes = result
+        .lines
+        .iter()
+        .map(|line| node_list(result, &line.node).len());
     let node_width = nodes.max().unwrap_or(0).max(4);
     let (upper, lower) = match result.sort {
         "rmt" => ("Rmt", "Hitm"),
@@ -79,7 +82,7 @@ fn cells(result: &C2c, line: &Line, whole: u64) -> Vec<String> {
     let mut cells = vec![
         line.rank.to_string(),
         hex(line.address.0),
-        node_list(&line.node),
+        node_list(result, &line.node),
         line.compat.replayed.pa_count.to_string(),
         percent(metric(result.sort, counters), whole),
     ];

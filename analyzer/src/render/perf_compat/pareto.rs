@@ -50,7 +50,8 @@ pub(super) fn table(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
 
 /// What is the same for all lines. The columns of `--coalesce` are those of
 /// `build_cl_output` in `tools/perf/builtin-c2c.c`.
-struct Layout {
+struct Layout<'a> {
+    result: &'a C2c,
     is_peer: bool,
     pid: bool,
     tid: bool,
@@ -61,16 +62,17 @@ struct Layout {
     node_width: usize,
 }
 
-impl Layout {
-    fn new(result: &C2c) -> Self {
+impl<'a> Layout<'a> {
+    fn new(result: &'a C2c) -> Self {
         let has = |field| result.compat.coalesce.contains(&field);
         let rows = || result.lines.iter().flat_map(|line| &line.rows);
-        let shown = rows().map(|row| node_list(&row.compat.memory_nodes).len());
+        let shown = rows().map(|row| node_list(result, &row.compat.memory_nodes).len());
         let hidden = result
             .lines
             .iter()
             .map(|line| line.compat.hidden.memory_nodes);
         Self {
+            result,
             is_peer: is_peer(result),
             pid: has("pid"),
             tid: has("tid"),
@@ -176,7 +178,7 @@ impl Layout {
         });
         cells.extend(shares);
         cells.push(hex(row.offset.0));
-        cells.push(node_list(&compat.memory_nodes));
+        cells.push(node_list(self.result, &compat.memory_nodes));
         cells.push(compat.replayed.pa_count.to_string());
         if self.pid {
             cells.push(row.pid.to_string());

@@ -164,7 +164,7 @@ impl Context<'_> {
         let (mut rows, hidden): (Vec<(RowKey, RawRow)>, Vec<(RowKey, RawRow)>) = rows
             .into_iter()
             .partition(|(_, row)| self.is_row_shown(row));
-        rows.sort_by_cached_key(|(key, row)| self.row_order(key, row));
+        rows.sort_by_cached_key(|(key, row)| self.row_order(key, row, mode));
         let number = rank as u32;
         let replayed = |key| self.replayed?.rows.get(&(number, key)).copied();
         let rows: Vec<Row> = rows
@@ -218,7 +218,7 @@ impl Context<'_> {
         counters.get(Counter::Store) > 0 || self.sort.metric(counters) > 0
     }
 
-    fn row_order(&self, key: &RowKey, row: &RawRow) -> impl Ord + use<> {
+    fn row_order(&self, key: &RowKey, row: &RawRow, mode: CpuMode) -> impl Ord + use<> {
         let counters = &row.part.counters;
         let metrics = self.sort.row_metrics().iter();
         let metrics: Vec<_> = metrics
@@ -231,7 +231,12 @@ impl Context<'_> {
                 Coalesce::Iaddr => (key.ip, String::new()),
                 Coalesce::Pid => (signed_order(key.pid), String::new()),
                 Coalesce::Tid => (signed_order(key.tid), String::new()),
-                Coalesce::Dso => (0, self.dso_name(key.dso).unwrap_or_default()),
+                // By short name, what is unknown last (`_sort__dso_cmp` in
+                // `tools/perf/util/sort.c`).
+                Coalesce::Dso => {
+                    let object = self.place(*key, row, mode).object;
+                    (u64::from(object.is_none()), object.unwrap_or_default())
+                }
             })
             .collect();
         (key.offset, metrics, fields, *key)

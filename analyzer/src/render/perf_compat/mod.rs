@@ -16,6 +16,8 @@ mod columns;
 mod lines;
 mod pareto;
 
+use super::info;
+use super::style::Style;
 use crate::result::C2c;
 use columns::Columns;
 use std::io::{self, Write};
@@ -35,6 +37,11 @@ pub fn report(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
     title(out, "      Shared Cache Line Distribution Pareto      ")?;
     writeln!(out, "#")?;
     pareto::table(out, result)
+}
+
+/// Writes what was lost, skipped or missing, which has no place in perf's report.
+pub fn remarks(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
+    info::quality(out, &result.quality, Style { color: false })
 }
 
 /// Writes a title between its rules.

@@ -161,7 +161,7 @@ impl Context<'_> {
             uses,
         } = detail;
         let judgement = verdict::judge(&uses);
-        let (mut rows, hidden): (Vec<(RowKey, RawRow)>, Vec<(RowKey, RawRow)>) = rows
+        let (mut rows, hidden): (Vec<_>, Vec<_>) = rows
             .into_iter()
             .partition(|(_, row)| self.is_row_shown(row));
         rows.sort_by_cached_key(|(key, row)| self.row_order(key, row, mode));

@@ -16,11 +16,10 @@ use std::io::{self, Write};
 /// What stands in the first header line.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Upper {
-    /// A text over this column.
-    Own(&'static str),
-    /// A text over this column and so many behind it.
-    Span(&'static str, usize),
-    /// Part of the span of an earlier column.
+    /// A text over this column; the columns behind that it reaches over are
+    /// [`Upper::Covered`].
+    Text(&'static str),
+    /// Part of the text over an earlier column.
     Covered,
 }
 
@@ -84,7 +83,7 @@ impl Columns {
 
     fn upper(&self) -> String {
         let texts = self.0.iter().filter_map(|column| match column.upper {
-            Upper::Own(text) | Upper::Span(text, _) => Some(right(text, column.width)),
+            Upper::Text(text) => Some(right(text, column.width)),
             Upper::Covered => None,
         });
         texts.collect::<Vec<_>>().join("  ")
@@ -127,11 +126,11 @@ mod tests {
 
     fn columns() -> Columns {
         let mut columns = Columns::default();
-        columns.push(Column::new(Upper::Own(""), "Index", 5));
-        columns.push(Column::new(Upper::Span("-- Line --", 1), "At", 4));
+        columns.push(Column::new(Upper::Text(""), "Index", 5));
+        columns.push(Column::new(Upper::Text("-- Line --"), "At", 4));
         columns.push(Column::new(Upper::Covered, "Node", 4));
-        columns.push(Column::new(Upper::Own("Shared"), "Object", 8).aligned(Align::Left));
-        columns.push(Column::new(Upper::Own(""), "Node", 4).aligned(Align::Ragged));
+        columns.push(Column::new(Upper::Text("Shared"), "Object", 8).aligned(Align::Left));
+        columns.push(Column::new(Upper::Text(""), "Node", 4).aligned(Align::Ragged));
         columns
     }
 

@@ -37,32 +37,31 @@ fn columns(result: &C2c) -> Columns {
     };
     let [loads, local, remote] = loads;
     let covered = |lower, width| Column::new(Upper::Covered, lower, width);
-    let span = |upper, count, lower, width| Column::new(Upper::Span(upper, count), lower, width);
-    let own = |upper, lower, width| Column::new(Upper::Own(upper), lower, width);
+    let over = |upper, lower, width| Column::new(Upper::Text(upper), lower, width);
     let mut columns = Columns::default();
     columns.extend([
-        own("", "Index", 5),
-        span("----------- Cacheline ----------", 2, "Address", 18),
+        over("", "Index", 5),
+        over("----------- Cacheline ----------", "Address", 18),
         covered("Node", node_width),
         covered("PA cnt", 6),
-        own(upper, lower, 7),
-        span(loads, 2, "Total", 7),
+        over(upper, lower, 7),
+        over(loads, "Total", 7),
         covered(local, 7),
         covered(remote, 7),
-        own("Total", "records", 7),
-        own("Total", "Loads", 7),
-        own("Total", "Stores", 7),
-        span("--------- Stores --------", 2, "L1Hit", 7),
+        over("Total", "records", 7),
+        over("Total", "Loads", 7),
+        over("Total", "Stores", 7),
+        over("--------- Stores --------", "L1Hit", 7),
         covered("L1Miss", 7),
         covered("N/A", 7),
-        span("----- Core Load Hit -----", 2, "FB", 7),
+        over("----- Core Load Hit -----", "FB", 7),
         covered("L1", 7),
         covered("L2", 7),
-        span("- LLC Load Hit --", 1, "LclHit", 8),
+        over("- LLC Load Hit --", "LclHit", 8),
         covered("LclHitm", 7),
-        span("- RMT Load Hit --", 1, "RmtHit", 8),
+        over("- RMT Load Hit --", "RmtHit", 8),
         covered("RmtHitm", 7),
-        span("--- Load Dram ----", 1, "Lcl", 8),
+        over("--- Load Dram ----", "Lcl", 8),
         covered("Rmt", 8),
     ]);
     columns

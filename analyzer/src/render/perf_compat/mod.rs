@@ -23,7 +23,7 @@ use columns::Columns;
 use std::io::{self, Write};
 
 /// Writes the tables.
-pub fn report(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
+pub(crate) fn report(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
     blocks::trace_events(out, &result.perf_counters)?;
     writeln!(out)?;
     blocks::shared_lines(out, result)?;
@@ -40,7 +40,7 @@ pub fn report(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
 }
 
 /// Writes what was lost, skipped or missing, which has no place in perf's report.
-pub fn remarks(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
+pub(crate) fn remarks(out: &mut dyn Write, result: &C2c) -> io::Result<()> {
     info::quality(out, &result.quality, Style { color: false })
 }
 
@@ -66,6 +66,9 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{value:.2}%")
 }
 
+/// The longest list of memory nodes: perf cuts what is longer.
+const NODE_LIST: usize = 29;
+
 /// A list of memory nodes (`set_nodestr` in `tools/perf/builtin-c2c.c`). perf has
 /// room for as many numbers as there are nodes and drops larger ones.
 fn node_list(result: &C2c, nodes: &[u32]) -> String {
@@ -73,12 +76,12 @@ fn node_list(result: &C2c, nodes: &[u32]) -> String {
     let kept = nodes
         .iter()
         .filter(|&&node| count == 0 || (node as usize) < count);
-    let list = crate::result::cpu_ranges(kept.copied());
+    let mut list = crate::result::cpu_ranges(kept.copied());
     if list.is_empty() {
-        "N/A".to_owned()
-    } else {
-        list
+        list.push_str("N/A");
     }
+    list.truncate(NODE_LIST);
+    list
 }
 
 /// An address as perf prints it.

@@ -5,7 +5,7 @@
 //! line, hidden ones too, and capped; the header has those of the first line.
 
 use super::columns::{Align, Column, Upper};
-use super::{Columns, hex, is_peer, node_list, percent};
+use super::{Columns, NODE_LIST, hex, is_peer, node_list, percent};
 use crate::memory::Counter;
 use crate::render::style::safe;
 use crate::result::{C2c, Line, Row};
@@ -70,7 +70,7 @@ impl<'a> Layout<'a> {
         let hidden = result
             .lines
             .iter()
-            .map(|line| line.compat.hidden.memory_nodes);
+            .map(|line| line.compat.hidden.memory_nodes.min(NODE_LIST));
         Self {
             result,
             is_peer: is_peer(result),
@@ -100,11 +100,9 @@ impl<'a> Layout<'a> {
     }
 
     fn columns(&self, line: &Line) -> Columns {
-        let own = |upper, lower, width| Column::new(Upper::Own(upper), lower, width);
+        let over = |upper, lower, width| Column::new(Upper::Text(upper), lower, width);
         let covered = |lower, width| Column::new(Upper::Covered, lower, width);
-        let span =
-            |upper, count, lower, width| Column::new(Upper::Span(upper, count), lower, width);
-        let text = |upper, lower, width| own(upper, lower, width).aligned(Align::Left);
+        let text = |upper, lower, width| over(upper, lower, width).aligned(Align::Left);
         let widths = Widths::of(line);
         let [metric, remote, local, slow, fast] = if self.is_peer {
             ["-- Peer Snoop --", "Rmt", "Lcl", "rmt peer", "lcl peer"]
@@ -119,31 +117,31 @@ impl<'a> Layout<'a> {
         };
         let mut columns = Columns::default();
         columns.extend([
-            own("", "Num", 5),
-            span(metric, 1, remote, 7),
+            over("", "Num", 5),
+            over(metric, remote, 7),
             covered(local, 7),
-            span("------- Store Refs ------", 2, "L1 Hit", 7),
+            over("------- Store Refs ------", "L1 Hit", 7),
             covered("L1 Miss", 7),
             covered("N/A", 7),
-            span("--------- Data address ---------", 2, "Offset", 18),
+            over("--------- Data address ---------", "Offset", 18),
             covered("Node", self.node_width),
             covered("PA cnt", 6),
         ]);
         if self.pid {
-            columns.push(own("", "Pid", 7));
+            columns.push(over("", "Pid", 7));
         }
         if self.tid {
             columns.push(text("", "Tid", widths.thread));
         }
         if self.iaddr {
-            columns.push(own("", "Code address", 18));
+            columns.push(over("", "Code address", 18));
         }
         columns.extend([
-            span("---------- cycles ----------", 2, slow, 8),
+            over("---------- cycles ----------", slow, 8),
             covered(fast, 8),
             covered("load", 8),
-            own("Total", "records", 7),
-            own("cpu", "cnt", 8),
+            over("Total", "records", 7),
+            over("cpu", "cnt", 8),
         ]);
         if self.iaddr {
             columns.push(text("", "Symbol", widths.symbol));
@@ -154,7 +152,7 @@ impl<'a> Layout<'a> {
         if self.source {
             columns.push(text("", "Source:Line", widths.source));
         }
-        columns.push(own("", "Node", 4).aligned(Align::Ragged));
+        columns.push(over("", "Node", 4).aligned(Align::Ragged));
         columns
     }
 

@@ -83,3 +83,28 @@ fn memory_ranges(features: &Features) -> Vec<(Range<u64>, u64)> {
     ranges.sort_unstable_by_key(|(range, node)| (range.start, range.end, *node));
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contend_perfdata::{MemNode, MemTopology};
+
+    #[test]
+    fn an_address_that_is_not_known_has_no_node() {
+        let features = Features {
+            mem_topology: Some(MemTopology {
+                block_size: 0x1000,
+                nodes: vec![MemNode {
+                    id: 3,
+                    size: 8,
+                    blocks: vec![0..=1],
+                }],
+            }),
+            ..Features::default()
+        };
+        let topology = Topology::new(&features);
+        assert_eq!(topology.node_of_address(0), None);
+        assert_eq!(topology.node_of_address(1), Some(3));
+        assert_eq!(topology.node_of_address(0x2000), None);
+    }
+}

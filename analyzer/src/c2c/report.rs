@@ -266,7 +266,10 @@ impl Context<'_> {
             .iter()
             .filter_map(|cpu| self.topology.node_of_cpu(cpu))
             .collect();
-        let place = self.place(key, &row, mode);
+        // Not looked up a second time where nobody asks.
+        let is_compat = self.replayed.is_some();
+        let place = is_compat.then(|| self.place(key, &row, mode));
+        let place = place.unwrap_or_default();
         let mut tids: Vec<i32> = row.threads.keys().copied().collect();
         tids.sort_unstable();
         Row {
@@ -285,7 +288,7 @@ impl Context<'_> {
                 replayed,
                 memory_nodes: row.part.memory_nodes.iter().collect(),
                 tid,
-                comm: self.comm(tid),
+                comm: is_compat.then(|| self.comm(tid)).unwrap_or_default(),
                 object: place.object,
                 code_offset: place.code_offset,
                 level: match mode {
@@ -413,6 +416,7 @@ impl Context<'_> {
 }
 
 /// Where an instruction is, as perf prints it.
+#[derive(Default)]
 struct Place {
     object: Option<String>,
     code_offset: u64,

@@ -237,7 +237,8 @@ pub struct HiddenWidths {
     pub memory_nodes: usize,
 }
 
-/// What perf prints of a row and documents do not hold.
+/// What perf prints of a row and documents do not hold. Texts and addresses are
+/// empty unless perf's layout was asked for.
 #[derive(Clone, Debug)]
 pub struct RowCompat {
     /// What depends on the order of samples.

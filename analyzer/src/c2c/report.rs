@@ -268,8 +268,11 @@ impl Context<'_> {
             .collect();
         // Not looked up a second time where nobody asks.
         let is_compat = self.replayed.is_some();
-        let place = is_compat.then(|| self.place(key, &row, mode));
-        let place = place.unwrap_or_default();
+        let (place, comm) = if is_compat {
+            (self.place(key, &row, mode), self.comm(tid))
+        } else {
+            (Place::default(), String::new())
+        };
         let mut tids: Vec<i32> = row.threads.keys().copied().collect();
         tids.sort_unstable();
         Row {
@@ -288,7 +291,7 @@ impl Context<'_> {
                 replayed,
                 memory_nodes: row.part.memory_nodes.iter().collect(),
                 tid,
-                comm: is_compat.then(|| self.comm(tid)).unwrap_or_default(),
+                comm,
                 object: place.object,
                 code_offset: place.code_offset,
                 level: match mode {

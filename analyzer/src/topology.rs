@@ -45,8 +45,12 @@ impl Topology {
     }
 
     /// The number of the node that holds a physical address; absent when the
-    /// capture does not tell.
+    /// capture does not tell. Samples have the address 0 when theirs is not
+    /// known.
     pub(crate) fn node_of_address(&self, address: u64) -> Option<u64> {
+        if address == 0 {
+            return None;
+        }
         let after = self
             .memory
             .partition_point(|(range, _)| range.start <= address);
@@ -70,4 +74,29 @@ fn memory_ranges(features: &Features) -> Vec<(Range<u64>, u64)> {
     }
     ranges.sort_unstable_by_key(|(range, node)| (range.start, range.end, *node));
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contend_perfdata::{MemNode, MemTopology};
+
+    #[test]
+    fn an_address_that_is_not_known_has_no_node() {
+        let features = Features {
+            mem_topology: Some(MemTopology {
+                block_size: 0x1000,
+                nodes: vec![MemNode {
+                    id: 3,
+                    size: 8,
+                    blocks: vec![0..=1],
+                }],
+            }),
+            ..Features::default()
+        };
+        let topology = Topology::new(&features);
+        assert_eq!(topology.node_of_address(0), None);
+        assert_eq!(topology.node_of_address(1), Some(3));
+        assert_eq!(topology.node_of_address(0x2000), None);
+    }
 }

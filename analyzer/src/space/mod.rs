@@ -164,10 +164,12 @@ impl AddressSpace {
     fn image_during(&self, image: ImageId, address: u64, from: At, to: At) -> During {
         let maps = &self.images[image.0 as usize].maps;
         let mut moments: Vec<At> = Vec::new();
-        let mut first = None;
+        let mut covering = None;
+        let mut visited = 0;
         let all_visited = maps.during(address, from, to, |rect| {
+            visited += 1;
             if rect.from <= from && rect.to > to {
-                first = Some(rect.map);
+                covering = Some(rect.map);
             } else {
                 moments.extend([rect.from, rect.to]);
             }
@@ -175,7 +177,10 @@ impl AddressSpace {
         if !all_visited {
             return During::Varies;
         }
-        if let Some(map) = first {
+        // Others are there only under the stretched kernel, and go before it.
+        if visited == 1
+            && let Some(map) = covering
+        {
             return During::Same(Some(map));
         }
         let answer = self.find_in(image, address, from);

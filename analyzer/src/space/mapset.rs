@@ -39,7 +39,12 @@ pub(super) struct Rect {
 
 impl Rect {
     fn holds(&self, address: u64, at: At) -> bool {
-        self.start <= address && address < self.end && self.from <= at && at < self.to
+        self.start <= address && address < self.end && self.from <= at && self.outlasts(at)
+    }
+
+    /// Whether it is still there behind a moment, be it the last there is.
+    pub(super) fn outlasts(&self, at: At) -> bool {
+        self.to > at || self.to == FOREVER
     }
 }
 
@@ -194,7 +199,7 @@ impl MapSet {
     ) -> bool {
         self.groups_around(address, |group| {
             let rects = self.rects_of(group);
-            let first = rects.partition_point(|rect| rect.to <= from);
+            let first = rects.partition_point(|rect| !rect.outlasts(from));
             for rect in &rects[first..] {
                 if rect.from > to {
                     break;

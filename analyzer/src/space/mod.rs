@@ -168,7 +168,7 @@ impl AddressSpace {
         let mut visited = 0;
         let all_visited = maps.during(address, from, to, |rect| {
             visited += 1;
-            if rect.from <= from && rect.to > to {
+            if rect.from <= from && rect.outlasts(to) {
                 covering = Some(rect.map);
             } else {
                 moments.extend([rect.from, rect.to]);

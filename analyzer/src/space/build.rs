@@ -202,15 +202,17 @@ impl Builder {
         if unregister {
             let known = self.dsos.intern(name, DsoKind::Module, FileId::Unknown);
             let maps = &self.maps;
-            let is_own = kernel
-                .map_at(start)
-                .is_some_and(|map| maps[map.0 as usize].dso == known);
-            if is_own {
+            // The whole of it, whatever length the record says (`maps__remove`).
+            let own = kernel
+                .rect_at(start)
+                .filter(|rect| maps[rect.map.0 as usize].dso == known)
+                .map(|rect| (rect.start, rect.end));
+            if let Some((start, end)) = own {
                 kernel.unmap(start, end, at);
             }
             return;
         }
-        if kernel.map_at(start).is_some() {
+        if kernel.rect_at(start).is_some() {
             return;
         }
         let dso = self.dsos.intern(name, DsoKind::Module, FileId::Unknown);

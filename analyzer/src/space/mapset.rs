@@ -58,9 +58,9 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// What is mapped at an address now.
-    pub(super) fn map_at(&self, address: u64) -> Option<MapId> {
+    pub(super) fn rect_at(&self, address: u64) -> Option<&Rect> {
         let (_, rect) = self.live.range(..=address).next_back()?;
-        (address < rect.end).then_some(rect.map)
+        (address < rect.end).then_some(rect)
     }
 
     /// Stretches mappings that `reaches` names up to the next one above.

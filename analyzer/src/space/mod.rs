@@ -252,8 +252,9 @@ impl AddressSpace {
         }
     }
 
-    /// The name of a thread at a moment; absent when the capture never names
-    /// it.
+    /// The name of a thread at a moment; before its first name that one. Absent
+    /// when the capture never names it, or not yet since its number was used
+    /// for another thread.
     pub fn comm(&self, tid: i32, at: At) -> Option<&str> {
         self.threads.at(tid, at)
     }

@@ -63,6 +63,11 @@ impl Sweep {
         (address < rect.end).then_some(rect)
     }
 
+    /// Whether nothing was mapped so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.done.is_empty()
+    }
+
     /// Stretches mappings that `reaches` names up to the next one above.
     pub(super) fn stretch(&mut self, reaches: impl Fn(MapId) -> bool) {
         let mut above: Option<u64> = None;

@@ -180,6 +180,12 @@ impl MapSet {
         }
     }
 
+    /// How many rectangles there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.rects.len()
+    }
+
     /// What is mapped at an address at a moment.
     pub(super) fn find(&self, address: u64, at: At) -> Option<&Rect> {
         let mut found = None;

@@ -4,6 +4,8 @@
 mod build;
 mod dso;
 mod mapset;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub use dso::{Dso, DsoId, DsoKind, Identity};

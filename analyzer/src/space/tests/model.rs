@@ -24,6 +24,8 @@ type Records = Vec<(At, SideBand)>;
 #[derive(Clone, Debug)]
 struct Piece {
     range: Range<u64>,
+    /// When it was mapped, which is another moment for each mapping.
+    at: At,
     mmap: Rc<Mmap>,
 }
 
@@ -44,13 +46,14 @@ struct Model {
 
 fn cut(pieces: &mut Vec<Piece>, hole: &Range<u64>) {
     let old = std::mem::take(pieces);
-    for Piece { range, mmap } in old {
+    for Piece { range, at, mmap } in old {
         let below = range.start..range.end.min(hole.start);
         let above = range.start.max(hole.end)..range.end;
         for range in [below, above] {
             if range.start < range.end {
                 pieces.push(Piece {
                     range,
+                    at,
                     mmap: Rc::clone(&mmap),
                 });
             }
@@ -58,11 +61,12 @@ fn cut(pieces: &mut Vec<Piece>, hole: &Range<u64>) {
     }
 }
 
-fn map(pieces: &mut Vec<Piece>, mmap: &Mmap) {
+fn map(pieces: &mut Vec<Piece>, at: At, mmap: &Mmap) {
     let range = mmap.start..mmap.start + mmap.length;
     cut(pieces, &range);
     pieces.push(Piece {
         range,
+        at,
         mmap: Rc::new(mmap.clone()),
     });
 }
@@ -89,8 +93,8 @@ impl Model {
 
     fn apply(&mut self, at: At, event: &SideBand) {
         match event {
-            SideBand::Mmap(mmap) if mmap.mode == CpuMode::Kernel => map(&mut self.kernel, mmap),
-            SideBand::Mmap(mmap) => map(self.processes.entry(mmap.pid).or_default(), mmap),
+            SideBand::Mmap(mmap) if mmap.mode == CpuMode::Kernel => map(&mut self.kernel, at, mmap),
+            SideBand::Mmap(mmap) => map(self.processes.entry(mmap.pid).or_default(), at, mmap),
             SideBand::Comm {
                 pid, exec: true, ..
             } => {
@@ -128,7 +132,7 @@ impl Model {
                 } else if known.is_none() {
                     let end = start + u64::from(*length);
                     let name = String::from_utf8_lossy(name);
-                    map(&mut self.kernel, &kernel_mapping(*start..end, &name));
+                    map(&mut self.kernel, at, &kernel_mapping(*start..end, &name));
                 }
             }
             _ => {}
@@ -183,9 +187,7 @@ impl<'a> History<'a> {
             .iter()
             .any(|piece| piece.range.start > address);
         let covered = piece_at(&self.end.kernel, address).is_some();
-        let was_there = piece_at(&model.kernel, nearest.range.start).is_some_and(|piece| {
-            Rc::ptr_eq(&piece.mmap, &nearest.mmap) || piece.mmap == nearest.mmap
-        });
+        let was_there = nearest.at <= moment;
         (has_next && !covered && was_there && is_kernel(&nearest.mmap))
             .then(|| Rc::clone(&nearest.mmap))
     }

@@ -5,7 +5,7 @@ use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand};
 use std::collections::BTreeMap;
 
 /// `PERF_RECORD_SAMPLE`.
-pub const SAMPLE: u32 = 9;
+pub(crate) const SAMPLE: u32 = 9;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;

@@ -2,7 +2,8 @@
 
 use super::code_pages::CodePages;
 use super::kinds::{Kinds, Totals};
-use super::lines::{Binner, RawKey, RawLine, RawLines};
+use super::lines::{RawKey, RawLine};
+use super::shards::{Binner, RawLines};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::survey::{SAMPLE, Survey};
@@ -98,7 +99,7 @@ impl Worker {
             self.kinds.count(kind, sample.weight);
             let key = RawKey::new(&sample, record.misc, line_size);
             self.bins.push(key, kind, sample.time, record.pos);
-            if self.kinds.get(kind).delta.can_be_nomap() {
+            if self.kinds.get(kind).is_looked_up {
                 self.code.note(sample.pid, sample.ip, at);
             }
         }

@@ -14,13 +14,13 @@
 //! ```
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
-use super::rows::{Use, UseKey};
+use super::uses::{Use, UseKey};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
 /// thread start and barriers leave lines with one to three.
-pub const LEAST_SIGNAL: u64 = 10;
+pub(super) const LEAST_SIGNAL: u64 = 10;
 
 /// One kind of sharing prevails when it makes more than this many times the
 /// other's HITM loads.

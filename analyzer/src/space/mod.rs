@@ -8,7 +8,7 @@ mod mapset;
 mod tests;
 mod threads;
 
-pub use dso::{Dso, DsoId, DsoKind, Identity};
+pub(crate) use dso::{Dso, DsoId, DsoKind, Identity};
 
 use contend_perfdata::{At, BuildId, CpuMode, SideBand};
 use mapset::MapSet;

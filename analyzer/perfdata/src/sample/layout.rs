@@ -170,6 +170,13 @@ impl SampleLayout {
         self.load_u64(body, self.offsets.time)
     }
 
+    /// The data address (AVMA) of a sample, without decoding anything else; 0
+    /// when absent, not known, or cut off.
+    #[inline]
+    pub fn addr(&self, body: &[u8]) -> u64 {
+        self.load_u64(body, self.offsets.addr).unwrap_or(0)
+    }
+
     /// Loads eight bytes at `offset`; absent when the field is.
     #[inline]
     pub(super) fn load_u64(&self, body: &[u8], offset: u16) -> Option<u64> {

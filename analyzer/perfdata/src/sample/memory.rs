@@ -44,7 +44,7 @@ impl SampleLayout {
     ///
     /// # Errors
     /// The first field that does not fit into the record.
-    #[inline]
+    #[inline(always)]
     pub fn decode_memory(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
         let offsets = &self.offsets;
         if !offsets.tail_is_fixed {

@@ -73,6 +73,13 @@ fn mappings_inside_each_other_stay_linear() {
     // The place that all of them held: now it is the last one's.
     let now = space.find(CpuMode::User, 1, top / 2, at(u64::MAX)).unwrap();
     assert_eq!(space.map(now).start, (count - 1) * 0x1000);
+    // Long ago, behind 100,000 others: a look-up gives up, and a span says that
+    // it does not know.
+    assert_eq!(space.find(CpuMode::User, 1, top / 2, at(1)), None);
+    let during = space.find_during(CpuMode::User, 1, top / 2, at(1), at(2));
+    assert_eq!(during, crate::space::During::Varies);
+    let few = space.find(CpuMode::User, 1, top / 2, at(count - 5000));
+    assert!(few.is_some(), "behind 5,000 it does not");
 }
 
 #[test]

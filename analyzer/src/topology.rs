@@ -53,8 +53,12 @@ impl Topology {
     }
 
     /// The number of the node that holds a physical address; absent when the
-    /// capture does not tell.
+    /// capture does not tell. 0 is no address: the sample has none, or the
+    /// hardware did not know it (`c2c_he__set_node` in `tools/perf/builtin-c2c.c`).
     pub fn node_of_address(&self, address: u64) -> Option<u64> {
+        if address == 0 {
+            return None;
+        }
         let after = self
             .memory
             .partition_point(|(range, _)| range.start <= address);
@@ -78,4 +82,21 @@ fn memory_ranges(features: &Features) -> Vec<(Range<u64>, u64)> {
     }
     ranges.sort_unstable_by_key(|(range, node)| (range.start, range.end, *node));
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_is_on_no_node() {
+        let topology = Topology {
+            memory: vec![(0..4096, 0), (4096..8192, 1)],
+            ..Topology::default()
+        };
+        assert_eq!(topology.node_of_address(0), None);
+        assert_eq!(topology.node_of_address(64), Some(0));
+        assert_eq!(topology.node_of_address(4096), Some(1));
+        assert_eq!(topology.node_of_address(8192), None);
+    }
 }

@@ -10,3 +10,4 @@ mod common;
 mod every_capture;
 mod index;
 mod manners;
+mod records;

@@ -17,7 +17,7 @@ const DUMMY: u64 = 9;
 
 /// What an event measures, decided once from its attribute and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
+pub(crate) enum EventKind {
     /// Memory accesses with their data source.
     Memory,
     /// Arm's statistical profiling extension: its samples are in the AUX area.
@@ -38,7 +38,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kind of an event.
-    pub fn of(event: &EventAttr, features: &Features) -> Self {
+    pub(crate) fn of(event: &EventAttr, features: &Features) -> Self {
         let name = event.display_name(features);
         let attr = &event.attr;
         if name.starts_with("arm_spe") {
@@ -63,7 +63,7 @@ impl EventKind {
     }
 
     /// The name in documents.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Spe => "spe",
@@ -78,7 +78,7 @@ impl EventKind {
 }
 
 /// The result of a survey.
-pub fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
+pub(crate) fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
     let header = capture.header();
     let kinds: Vec<EventKind> = header
         .attrs

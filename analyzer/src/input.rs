@@ -35,7 +35,7 @@ impl Form {
 ///
 /// # Errors
 /// One line that says what the path is and why it is no capture.
-pub fn open(path: &Path) -> Result<(PerfData, Form)> {
+pub(crate) fn open(path: &Path) -> Result<(PerfData, Form)> {
     let opened = if path == Path::new("-") {
         PerfData::open(Arc::new(spool(io::stdin().lock())?))
     } else {

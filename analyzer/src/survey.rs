@@ -5,7 +5,7 @@ use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand};
 use std::collections::BTreeMap;
 
 /// `PERF_RECORD_SAMPLE`.
-pub const SAMPLE: u32 = 9;
+pub(crate) const SAMPLE: u32 = 9;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;
@@ -53,7 +53,8 @@ pub struct Survey {
     /// How often the kernel throttled an event.
     pub throttled: u64,
     /// Time of the first and of the last record that has one, in ns.
-    pub times: Option<(u64, u64)>,
+    first_time: u64,
+    last_time: u64,
     /// The side band with its times, in no particular order.
     pub side_band: Vec<(At, SideBand)>,
     /// Header-like records behind the first sample.
@@ -74,7 +75,8 @@ impl Survey {
             lost_events: 0,
             lost_samples: 0,
             throttled: 0,
-            times: None,
+            first_time: u64::MAX,
+            last_time: 0,
             side_band: Vec::new(),
             late: Vec::new(),
             late_bytes: 0,
@@ -84,20 +86,17 @@ impl Survey {
     /// Notes a sample of an event.
     #[inline]
     pub fn sample(&mut self, event: usize, time: u64) {
-        self.common[SAMPLE as usize] += 1;
         self.samples[event] += 1;
         self.time(time);
     }
 
     /// Notes a sample that belongs to no event.
     pub fn unknown_sample(&mut self) {
-        self.common[SAMPLE as usize] += 1;
         self.unknown_event += 1;
     }
 
     /// Notes a sample of an event whose fields do not fit into its record.
     pub fn malformed_sample(&mut self, event: usize) {
-        self.common[SAMPLE as usize] += 1;
         self.samples[event] += 1;
         self.malformed_samples += 1;
     }
@@ -176,10 +175,8 @@ impl Survey {
         if time == 0 || time == u64::MAX {
             return;
         }
-        self.times = Some(match self.times {
-            Some((first, last)) => (first.min(time), last.max(time)),
-            None => (time, time),
-        });
+        self.first_time = self.first_time.min(time);
+        self.last_time = self.last_time.max(time);
     }
 
     /// Adds what another thread has seen.
@@ -199,17 +196,17 @@ impl Survey {
         self.lost_events = self.lost_events.saturating_add(other.lost_events);
         self.lost_samples = self.lost_samples.saturating_add(other.lost_samples);
         self.throttled += other.throttled;
-        if let Some((first, last)) = other.times {
-            self.time(first);
-            self.time(last);
-        }
+        self.first_time = self.first_time.min(other.first_time);
+        self.last_time = self.last_time.max(other.last_time);
         self.side_band.extend(other.side_band);
         self.late.extend(other.late);
     }
 
     /// How many records there are of each kind, by their number.
     pub fn kinds(&self) -> BTreeMap<u32, u64> {
-        let common = (0..).zip(self.common).filter(|&(_, count)| count > 0);
+        let mut common = self.common;
+        common[SAMPLE as usize] = self.total_samples();
+        let common = (0..).zip(common).filter(|&(_, count)| count > 0);
         common
             .chain(self.other.iter().map(|(&kind, &count)| (kind, count)))
             .collect()
@@ -217,6 +214,11 @@ impl Survey {
 
     /// How many samples there are, of known events and unknown ones.
     pub fn total_samples(&self) -> u64 {
-        self.common[SAMPLE as usize]
+        self.samples.iter().sum::<u64>() + self.unknown_event
+    }
+
+    /// Time of the first and of the last record that has one, in ns.
+    pub fn times(&self) -> Option<(u64, u64)> {
+        (self.first_time <= self.last_time).then_some((self.first_time, self.last_time))
     }
 }

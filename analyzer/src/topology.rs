@@ -10,18 +10,16 @@ use std::ops::Range;
 /// `tools/perf/util/mem2node.c`); on machines whose node numbers have gaps the
 /// two differ. Both are kept as perf has them.
 #[derive(Clone, Debug, Default)]
-pub struct Topology {
+pub(crate) struct Topology {
     /// By CPU number: the place of its node in the list.
     cpu_nodes: Vec<Option<u16>>,
-    /// How many nodes the list has.
-    nodes: usize,
     /// Ascending, without overlap: physical addresses and their node number.
     memory: Vec<(Range<u64>, u64)>,
 }
 
 impl Topology {
     /// Takes the topology from the features of a capture.
-    pub fn new(features: &Features) -> Self {
+    pub(crate) fn new(features: &Features) -> Self {
         let list = &features.numa_topology;
         let mut cpu_nodes = Vec::new();
         for (index, node) in list.iter().enumerate() {
@@ -35,19 +33,13 @@ impl Topology {
         }
         Self {
             cpu_nodes,
-            nodes: list.len(),
             memory: memory_ranges(features),
         }
     }
 
-    /// How many nodes have CPUs or memory listed.
-    pub fn nodes(&self) -> usize {
-        self.nodes
-    }
-
     /// The node of a CPU, by its place in the list; absent for CPUs outside
     /// every node. perf accounts samples without a CPU to CPU 0.
-    pub fn node_of_cpu(&self, cpu: u32) -> Option<u16> {
+    pub(crate) fn node_of_cpu(&self, cpu: u32) -> Option<u16> {
         let cpu = if cpu == u32::MAX { 0 } else { cpu };
         *self.cpu_nodes.get(cpu as usize)?
     }
@@ -55,7 +47,7 @@ impl Topology {
     /// The number of the node that holds a physical address; absent when the
     /// capture does not tell. 0 is no address: the sample has none, or the
     /// hardware did not know it (`c2c_he__set_node` in `tools/perf/builtin-c2c.c`).
-    pub fn node_of_address(&self, address: u64) -> Option<u64> {
+    pub(crate) fn node_of_address(&self, address: u64) -> Option<u64> {
         if address == 0 {
             return None;
         }

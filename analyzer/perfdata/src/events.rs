@@ -18,13 +18,63 @@ impl From<&crate::header::Attr> for Fields {
     }
 }
 
+/// Event indices by id.
+#[derive(Clone, Debug)]
+enum Ids {
+    /// The kernel numbers events one after the other, so those of a capture are
+    /// close together: by the distance from the first one. [`NO_EVENT`] in gaps.
+    Near {
+        first: u64,
+        events: Vec<u32>,
+    },
+    Far(FxHashMap<u64, u32>),
+}
+
+const NO_EVENT: u32 = u32::MAX;
+
+/// How much longer than the number of ids the range of near ids may be.
+const NEAR: u64 = 4;
+
+impl Ids {
+    /// Of ids that are given twice, the first counts.
+    fn new(mut ids: Vec<(u64, u32)>) -> Self {
+        ids.sort_by_key(|(id, _)| *id);
+        ids.dedup_by_key(|(id, _)| *id);
+        let (Some(&(first, _)), Some(&(last, _))) = (ids.first(), ids.last()) else {
+            return Self::Far(FxHashMap::default());
+        };
+        if (last - first) / NEAR >= ids.len() as u64 {
+            return Self::Far(ids.into_iter().collect());
+        }
+        let mut events = vec![NO_EVENT; (last - first) as usize + 1];
+        for (id, event) in ids {
+            events[(id - first) as usize] = event;
+        }
+        Self::Near { first, events }
+    }
+
+    #[inline]
+    fn get(&self, id: u64) -> Option<u32> {
+        match self {
+            Self::Near { first, events } => {
+                let place = usize::try_from(id.checked_sub(*first)?).ok()?;
+                let event = *events.get(place)?;
+                (event != NO_EVENT).then_some(event)
+            }
+            Self::Far(events) => events.get(&id).copied(),
+        }
+    }
+}
+
 /// The events of a capture by the ids that records carry.
 #[derive(Clone, Debug)]
 pub struct EventTable {
     layouts: Vec<SampleLayout>,
     trailer: TrailerLayout,
-    by_id: FxHashMap<u64, u32>,
-    id_offset: Option<usize>,
+    by_id: Ids,
+    id_place: Option<usize>,
+    /// Where all samples have their data address.
+    addr_place: Option<usize>,
     endian: Endianness,
 }
 
@@ -35,16 +85,21 @@ impl EventTable {
             .iter()
             .map(|event| SampleLayout::new(Fields::from(&event.attr), endian))
             .collect();
-        let mut by_id = FxHashMap::default();
-        for (index, event) in attrs.iter().enumerate() {
-            for &id in &event.ids {
-                by_id.entry(id).or_insert(index as u32);
-            }
-        }
+        let ids = (0..).zip(attrs).flat_map(|(index, event)| {
+            let ids = event.ids.iter();
+            ids.map(move |&id| (id, index))
+        });
+        let by_id = Ids::new(ids.collect());
+        let addr_place = layouts.first().and_then(SampleLayout::addr_place);
         let first = attrs.first();
         let trailer = first.map_or_else(Fields::default, |event| Fields::from(&event.attr));
         Self {
-            id_offset: layouts.iter().find_map(SampleLayout::id_offset),
+            id_place: layouts.iter().find_map(SampleLayout::id_place),
+            addr_place: addr_place.filter(|_| {
+                layouts
+                    .iter()
+                    .all(|layout| layout.addr_place() == addr_place)
+            }),
             trailer: TrailerLayout::new(trailer),
             layouts,
             by_id,
@@ -65,18 +120,30 @@ impl EventTable {
             1 => return Some(0),
             _ => {}
         }
-        let Some(offset) = self.id_offset else {
+        let Some(place) = self.id_place else {
             return Some(0);
         };
-        let bytes = *body.get(offset..)?.first_chunk::<8>()?;
-        let id = match self.endian {
+        match self.word(body, place)? {
+            0 => Some(0),
+            id => self.by_id.get(id).map(|index| index as usize),
+        }
+    }
+
+    /// The data address (AVMA) of a sample without decoding it any further, for
+    /// a quick look; 0 when it is not known. Absent when the events have it in
+    /// different places, or not at all.
+    #[inline]
+    pub fn addr_of(&self, body: &[u8]) -> Option<u64> {
+        self.word(body, self.addr_place?)
+    }
+
+    #[inline]
+    fn word(&self, body: &[u8], place: usize) -> Option<u64> {
+        let bytes = *body.as_chunks().0.get(place)?;
+        Some(match self.endian {
             Endianness::LittleEndian => u64::from_le_bytes(bytes),
             Endianness::BigEndian => u64::from_be_bytes(bytes),
-        };
-        if id == 0 {
-            return Some(0);
-        }
-        self.by_id.get(&id).map(|&index| index as usize)
+        })
     }
 
     /// How the samples of an event are laid out.
@@ -104,5 +171,27 @@ impl EventTable {
     /// The byte order of the records.
     pub fn endian(&self) -> Endianness {
         self.endian
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn ids_find_their_event_near_and_far() {
+        let near = Ids::new(vec![(7, 0), (9, 1), (12, 0), (9, 2)]);
+        assert!(matches!(near, Ids::Near { .. }));
+        let far = Ids::new(vec![(7, 0), (u64::MAX, 1), (12, 0), (u64::MAX, 2)]);
+        assert!(matches!(far, Ids::Far(_)));
+        for ids in [&near, &far] {
+            assert_eq!((ids.get(7), ids.get(12)), (Some(0), Some(0)));
+            let unknown = [0, 6, 8, 10, 13, u64::MAX - 1];
+            assert!(unknown.iter().all(|&id| ids.get(id).is_none()));
+        }
+        assert_eq!(near.get(9), Some(1));
+        assert_eq!(far.get(u64::MAX), Some(1));
+        assert_eq!(Ids::new(Vec::new()).get(0), None);
     }
 }

@@ -42,4 +42,4 @@ pub use sample::{
     Sample, SampleError, SampleId, SampleLayout, TrailerLayout, UserStack, Weight, Words,
 };
 pub use source::{FileSource, Source};
-pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Segment, WalkDamage, WalkReport, Walker};
+pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

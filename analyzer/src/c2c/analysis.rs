@@ -1,12 +1,14 @@
 //! The analysis from end to end.
 
+use super::counts::LineCounts;
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
-use super::lines::{LineCounts, RawKey, RawLine};
+use super::lines::{RawKey, RawLine};
 use super::pass1;
 use super::pass2::{self, Plan, Target};
 use super::replay::{self, ReplayedLines};
 use super::rows::{Coalesce, LineDetail};
+use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};
@@ -149,6 +151,13 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     let shown = lines.shown(&first.shards, &shared.counters, &options);
     let unmapped_data = lines.unmapped(&first.shards);
 
+    let targets = targets(&shown, &first.shards, &resolved.varying);
+    let sieve = if unmapped_code.is_empty() {
+        Sieve::new(targets.keys().map(|key| key.line))
+    } else {
+        // The code of any sample may be among what is looked for.
+        Sieve::Open
+    };
     let details = if shown.is_empty() && unmapped_code.is_empty() {
         pass2::Details::default()
     } else {
@@ -158,7 +167,8 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             filter: &options.filter,
             line_size: options.line_size,
             coalesce: &options.coalesce,
-            targets: targets(&shown, &first.shards, &resolved.varying),
+            sieve,
+            targets,
             shown: (0..)
                 .zip(&shown)
                 .map(|(index, line)| (line.id, index))
@@ -166,14 +176,16 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             unmapped_code,
             replay: options.replay,
         };
-        pass2::run(capture, &plan, shown.len())?
+        pass2::run(capture, &plan)?
     };
     let mut counters = first.totals.counters.clone();
     counters.add(Counter::Nomap, unmapped_data + details.unmapped_code_only);
     let replayed = capture.pool().install(|| replay::replay(details.replay));
+    let unmapped_code = details.unmapped_code;
+    let details = details.rows.into_lines(shown.len());
     let shown_lines = shown
         .into_iter()
-        .zip(details.lines)
+        .zip(details)
         .map(|(line, detail)| {
             let Shown { first, key, .. } = line;
             let mode = CpuMode::from_misc(u16::from(key.mode));
@@ -191,7 +203,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         space,
         counters,
         unmapped_data,
-        unmapped_code: details.unmapped_code,
+        unmapped_code,
         shared_lines: shared.count,
         shared: shared.counters,
         sampled_lines: lines.groups.len() as u64,
@@ -216,7 +228,11 @@ fn targets(
     for (index, line) in (0..).zip(shown) {
         for &RawRef { shard, index: raw } in &line.raw {
             let key = shards[shard as usize][raw as usize].key;
-            targets.insert(key, Target::Shown(index));
+            let target = Target::Shown {
+                line: index,
+                is_mapped: !line.id.is_unmapped(),
+            };
+            targets.insert(key, target);
         }
     }
     targets
@@ -296,7 +312,7 @@ impl Lines {
     fn counts(&self, shards: &[Vec<RawLine>], group: (u32, u32)) -> LineCounts {
         let mut counts = LineCounts::default();
         for (_, place) in self.group(group) {
-            counts.add(&self.raw(shards, *place).counts);
+            counts.add(&self.raw(shards, *place).tally);
         }
         counts
     }
@@ -320,7 +336,7 @@ impl Lines {
     fn unmapped(&self, shards: &[Vec<RawLine>]) -> u64 {
         let unmapped = self.entries.iter().filter(|(id, _)| id.is_unmapped());
         unmapped
-            .map(|(_, place)| self.raw(shards, *place).counts.looked_up())
+            .map(|(_, place)| LineCounts::from(&self.raw(shards, *place).tally).looked_up())
             .sum()
     }
 

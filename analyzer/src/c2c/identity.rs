@@ -77,7 +77,8 @@ pub(super) fn resolve_lines(
     shards: &[Vec<RawLine>],
     line_size: u64,
 ) -> Resolved {
-    let parts: Vec<(Vec<(LineId, RawRef)>, Vec<RawKey>)> = shards
+    type Part = (Vec<(LineId, RawRef)>, Vec<RawKey>);
+    let parts: Vec<Part> = shards
         .par_iter()
         .enumerate()
         .map(|(shard, lines)| {

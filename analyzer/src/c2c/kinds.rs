@@ -3,7 +3,9 @@
 //! A capture of millions of samples has a few dozen data sources. Each is
 //! decoded once per thread; a sample then costs a look into a small cache.
 
-use super::lines::LineCounts;
+use super::counts::{LineDelta, line_delta};
+use super::part::mean_of;
+use super::uses::Use;
 use crate::memory::{Class, Counters, Delta};
 use contend_perfdata::DataSrc;
 use rustc_hash::FxHashMap;
@@ -55,7 +57,13 @@ pub(super) struct Kind {
     pub(super) delta: Delta,
     pub(super) class: Option<Class>,
     /// What it adds to its line in the first pass.
-    pub(super) line: LineCounts,
+    pub(super) line: LineDelta,
+    /// Whether perf looks up the mappings of such a sample.
+    pub(super) is_looked_up: bool,
+    /// Which of a row's means it goes into.
+    pub(super) mean: Option<usize>,
+    /// What it adds to what its thread did, with a period of 1.
+    pub(super) one_use: Use,
     count: u64,
     latency_sum: u64,
 }
@@ -83,7 +91,7 @@ impl Kinds {
     }
 
     /// The kind of a sample.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(&mut self, src: DataSrc, has_addr: bool) -> KindId {
         let key = (src.0 & RELEVANT) | VALID | if has_addr { HAS_ADDR } else { 0 };
         let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
@@ -104,7 +112,10 @@ impl Kinds {
             kinds.push(Kind {
                 delta,
                 class,
-                line: LineCounts::of(&delta),
+                line: line_delta(&delta),
+                is_looked_up: delta.can_be_nomap(),
+                mean: mean_of(&delta),
+                one_use: Use::of(&delta, class.as_ref()),
                 count: 0,
                 latency_sum: 0,
             });

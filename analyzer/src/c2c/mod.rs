@@ -12,19 +12,25 @@
 
 mod analysis;
 mod code_pages;
+mod counts;
 mod identity;
 mod idset;
 mod kinds;
 mod lines;
+mod part;
 mod pass1;
 mod pass2;
 mod replay;
 mod report;
 mod rows;
+mod shards;
+mod sieve;
+mod tally;
+mod uses;
 mod verdict;
 
 pub use analysis::{Analysis, Options, Sort, analyze};
-pub use replay::Replayed;
+pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;
 pub use verdict::Verdict;

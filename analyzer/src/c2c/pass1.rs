@@ -2,7 +2,8 @@
 
 use super::code_pages::CodePages;
 use super::kinds::{Kinds, Totals};
-use super::lines::{Binner, RawKey, RawLine, RawLines};
+use super::lines::{RawKey, RawLine};
+use super::shards::{Binner, RawLines};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::survey::{SAMPLE, Survey};
@@ -68,6 +69,7 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
 
 impl Worker {
     fn batch(&mut self, batch: &Batch, events: &EventTable, filter: &Filter, line_size: u64) {
+        let takes_all = filter.is_empty();
         self.bins.begin(batch.base());
         for record in batch.records() {
             if record.kind != SAMPLE {
@@ -90,7 +92,8 @@ impl Worker {
                 time: sample.time,
                 pos: record.pos,
             };
-            if !filter.accepts(&sample, at) {
+            // Fields that only the filter reads are not even loaded without one.
+            if !takes_all && !filter.accepts_sample(layout, record.body, at) {
                 self.filtered += 1;
                 continue;
             }
@@ -98,7 +101,7 @@ impl Worker {
             self.kinds.count(kind, sample.weight);
             let key = RawKey::new(&sample, record.misc, line_size);
             self.bins.push(key, kind, sample.time, record.pos);
-            if self.kinds.get(kind).delta.can_be_nomap() {
+            if self.kinds.get(kind).is_looked_up {
                 self.code.note(sample.pid, sample.ip, at);
             }
         }

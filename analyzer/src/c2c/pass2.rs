@@ -6,7 +6,8 @@ use super::identity::LineId;
 use super::kinds::Kinds;
 use super::lines::{RawKey, RawLine};
 use super::replay::Replay;
-use super::rows::{Coalesce, Filed, LineDetail, RowKey, mean_of};
+use super::rows::{Coalesce, Filed, RowKey, Rows};
+use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::space::AddressSpace;
@@ -19,8 +20,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// Where the samples of a raw line go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// All to one shown line.
-    Shown(u32),
+    /// All to one shown line, which has a mapping or has none.
+    Shown { line: u32, is_mapped: bool },
     /// Each by the mapping at its time.
     Varies,
 }
@@ -32,6 +33,8 @@ pub(super) struct Plan<'a> {
     pub(super) filter: &'a Filter<'a>,
     pub(super) line_size: u64,
     pub(super) coalesce: &'a [Coalesce],
+    /// What it looks for first: the addresses of all targets.
+    pub(super) sieve: Sieve,
     pub(super) targets: FxHashMap<RawKey, Target>,
     /// The shown lines by identity, for raw lines whose mapping varies.
     pub(super) shown: FxHashMap<LineId, u32>,
@@ -43,8 +46,7 @@ pub(super) struct Plan<'a> {
 /// What the second pass found.
 #[derive(Default)]
 pub(super) struct Details {
-    /// By the number of the shown line.
-    pub(super) lines: Vec<LineDetail>,
+    pub(super) rows: Rows,
     /// Loads and stores whose code is not mapped.
     pub(super) unmapped_code: u64,
     /// Those of them whose data is mapped.
@@ -53,23 +55,21 @@ pub(super) struct Details {
 }
 
 /// Walks the capture again.
-pub(super) fn run(capture: &Capture, plan: &Plan<'_>, lines: usize) -> Result<Details> {
+pub(super) fn run(capture: &Capture, plan: &Plan<'_>) -> Result<Details> {
     let events = capture.data().events();
     let (workers, _) = capture.walk(
-        || (Kinds::new(), Details::new(lines)),
+        || (Kinds::new(), Details::default()),
         |(kinds, details), batch| {
             details.batch(batch, events, plan, kinds);
             kinds.fold_if_large();
         },
     )?;
-    let mut all = Details::new(lines);
+    let mut all = Details::default();
     for (_, details) in workers {
         all.unmapped_code += details.unmapped_code;
         all.unmapped_code_only += details.unmapped_code_only;
         all.replay.extend(details.replay);
-        for (line, more) in all.lines.iter_mut().zip(details.lines) {
-            line.merge(more);
-        }
+        all.rows.merge(details.rows);
     }
     Ok(all)
 }
@@ -83,24 +83,21 @@ pub(super) fn resolve_varying(
     varying: &FxHashSet<RawKey>,
 ) -> Result<FxHashMap<LineId, RawLine>> {
     let events = capture.data().events();
+    let sieve = Sieve::new(varying.iter().map(|key| key.line));
     let (workers, _) = capture.walk(
         || (Kinds::new(), FxHashMap::<LineId, RawLine>::default()),
         |(kinds, lines), batch| {
-            each_sample(batch, events, filter, |sample, misc, at| {
+            let wanted = |addr| sieve.may_hold(addr & !(line_size - 1));
+            each_sample(batch, events, filter, wanted, |sample, misc, at| {
                 let key = RawKey::new(sample, misc, line_size);
                 if !varying.contains(&key) {
                     return;
                 }
                 let kind = kinds.of(sample.data_src, sample.addr != 0);
                 let id = line_of(space, sample, key, at);
-                let line = lines.entry(id).or_insert_with(|| RawLine {
-                    key,
-                    first: at,
-                    last_time: at.time,
-                    counts: Default::default(),
-                });
+                let line = lines.entry(id).or_insert_with(|| RawLine::new(key, at));
                 line.file(key, at);
-                line.counts.add(&kinds.get(kind).line);
+                line.tally.add(&kinds.get(kind).line);
             });
             kinds.fold_if_large();
         },
@@ -116,7 +113,7 @@ pub(super) fn resolve_varying(
                     let known = known.get_mut();
                     known.file(more.key, more.first);
                     known.last_time = known.last_time.max(more.last_time);
-                    known.counts.add(&more.counts);
+                    known.tally.merge(&more.tally);
                 }
             }
         }
@@ -130,15 +127,24 @@ fn line_of(space: &AddressSpace, sample: &MemorySample, key: RawKey, at: At) -> 
     LineId::new(space, key, map)
 }
 
-/// Calls `each` with every decodable sample that the filter accepts.
+/// Calls `each` with every sample that can be decoded, whose data address is
+/// `wanted`, and that the filter accepts.
 fn each_sample(
     batch: &Batch,
     events: &EventTable,
     filter: &Filter,
+    wanted: impl Fn(u64) -> bool,
     mut each: impl FnMut(&MemorySample, u16, At),
 ) {
+    let takes_all = filter.is_empty();
     for record in batch.records() {
         if record.kind != SAMPLE {
+            continue;
+        }
+        // Most samples end here; decoding them would take longer than all else.
+        if let Some(addr) = events.addr_of(record.body)
+            && !wanted(addr)
+        {
             continue;
         }
         let Some(layout) = events
@@ -154,67 +160,49 @@ fn each_sample(
             time: sample.time,
             pos: record.pos,
         };
-        if filter.accepts(&sample, at) {
+        if takes_all || filter.accepts(&sample, at) {
             each(&sample, record.misc, at);
         }
     }
 }
 
 impl Details {
-    fn new(lines: usize) -> Self {
-        Self {
-            lines: vec![LineDetail::default(); lines],
-            ..Self::default()
-        }
-    }
-
     fn batch(&mut self, batch: &Batch, events: &EventTable, plan: &Plan<'_>, kinds: &mut Kinds) {
-        each_sample(batch, events, plan.filter, |sample, misc, at| {
+        let wanted = |addr| plan.sieve.may_hold(addr & !(plan.line_size - 1));
+        each_sample(batch, events, plan.filter, wanted, |sample, misc, at| {
             let key = RawKey::new(sample, misc, plan.line_size);
+            // The line, and whether its data is mapped.
             let line = match plan.targets.get(&key) {
-                Some(Target::Shown(line)) => Some(*line),
+                Some(&Target::Shown { line, is_mapped }) => Some((line, is_mapped)),
                 Some(Target::Varies) => {
                     let id = line_of(plan.space, sample, key, at);
-                    plan.shown.get(&id).copied()
+                    let line = plan.shown.get(&id);
+                    line.map(|&line| (line, !id.is_unmapped()))
                 }
                 None => None,
             };
-            let is_code_suspect = !plan.unmapped_code.is_empty()
-                && plan.unmapped_code.contains(&CodePage {
-                    pid: sample.pid,
-                    page: sample.ip / PAGE,
-                });
-            if line.is_none() && !is_code_suspect {
-                return;
-            }
             let kind = kinds.of(sample.data_src, sample.addr != 0);
             let kind = kinds.get(kind);
-            let mode = CpuMode::from_misc(misc);
-            let mut nomap = false;
-            if kind.delta.can_be_nomap() {
+            let code_is_mapped = !kind.is_looked_up || plan.code_is_mapped(sample, at);
+            if !code_is_mapped {
+                let mode = CpuMode::from_misc(misc);
                 let data = plan.space.find(mode, sample.pid, sample.addr, at);
-                let code_is_mapped =
-                    !is_code_suspect || plan.space.find_code(sample.pid, sample.ip, at).is_some();
-                if !code_is_mapped {
-                    self.unmapped_code += 1;
-                    self.unmapped_code_only += u64::from(data.is_some());
-                }
-                nomap = data.is_none() || !code_is_mapped;
+                self.unmapped_code += 1;
+                self.unmapped_code_only += u64::from(data.is_some());
             }
-            let Some(line) = line else { return };
+            let Some((line, is_mapped)) = line else {
+                return;
+            };
             let row = plan.row_key(sample, at);
-            let class = kind.class.as_ref();
             let filed = Filed {
                 sample,
                 at,
-                delta: &kind.delta,
-                is_hitm: class.is_some_and(|class| class.is_hitm()),
-                is_peer: class.is_some_and(|class| class.is_peer()),
-                nomap,
+                kind,
+                nomap: kind.is_looked_up && !(is_mapped && code_is_mapped),
                 memory_node: plan.topology.node_of_address(sample.phys_addr),
                 cpu_node: plan.topology.node_of_cpu(sample.cpu),
             };
-            self.lines[line as usize].add(row, &filed);
+            self.rows.add(line, row, &filed);
             if plan.replay {
                 self.replay.push(Replay {
                     line,
@@ -223,7 +211,7 @@ impl Details {
                     phys_addr: sample.phys_addr,
                     phys_node_known: filed.memory_node.is_some(),
                     weight: sample.weight,
-                    mean: mean_of(&kind.delta),
+                    mean: kind.mean,
                 });
             }
         });
@@ -231,6 +219,20 @@ impl Details {
 }
 
 impl Plan<'_> {
+    /// Whether the instruction of a sample has a mapping.
+    #[inline]
+    fn code_is_mapped(&self, sample: &MemorySample, at: At) -> bool {
+        if self.unmapped_code.is_empty() {
+            return true;
+        }
+        let page = CodePage {
+            pid: sample.pid,
+            page: sample.ip / PAGE,
+        };
+        !self.unmapped_code.contains(&page)
+            || self.space.find_code(sample.pid, sample.ip, at).is_some()
+    }
+
     fn row_key(&self, sample: &MemorySample, at: At) -> RowKey {
         let mut key = RowKey {
             offset: (sample.addr & (self.line_size - 1)) as u32,

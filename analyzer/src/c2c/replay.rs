@@ -5,7 +5,8 @@
 //! order (`c2c_he__set_node`, `update_stats`). The samples of the shown lines
 //! are put in order of time and gone through once.
 
-use super::rows::{MEANS, RowKey};
+use super::part::MEANS;
+use super::rows::RowKey;
 use contend_perfdata::At;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;

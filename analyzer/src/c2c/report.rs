@@ -1,7 +1,9 @@
 //! From the analysis to the result.
 
 use super::analysis::{Analysis, ShownLine, Sort};
-use super::rows::{Coalesce, LineDetail, MEANS, Part, Row as RawRow, RowKey, Use, UseKey};
+use super::part::{MEANS, Part};
+use super::rows::{Coalesce, LineDetail, Row as RawRow, RowKey};
+use super::uses::{Use, UseKey};
 use super::verdict;
 use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
@@ -163,6 +165,7 @@ impl Context<'_> {
             uses,
         } = detail;
         let judgement = verdict::judge(&uses);
+        let counters = part.counters();
         let all_rows = rows.len();
         let mut rows: Vec<(RowKey, RawRow)> = rows
             .into_iter()
@@ -174,7 +177,7 @@ impl Context<'_> {
             .into_iter()
             .map(|(key, row)| self.row(key, row, replayed(key).unwrap_or_default()))
             .collect();
-        let metric = self.sort.metric(&part.counters);
+        let metric = self.sort.metric(&counters);
         let memory_nodes: Vec<u32> = part.memory_nodes.iter().collect();
         Line {
             rank,
@@ -193,7 +196,7 @@ impl Context<'_> {
             readers: self.accesses(&uses, |used| used.loads, |access| access.hitm),
             hidden_rows: all_rows - rows.len(),
             rows,
-            perf_counters: part.counters,
+            perf_counters: counters,
             compat: RowCompat {
                 replayed: self
                     .replayed
@@ -218,12 +221,12 @@ impl Context<'_> {
 
     /// perf hides rows that have ordinary loads only.
     fn is_row_shown(&self, row: &RawRow) -> bool {
-        let counters = &row.part.counters;
-        counters.get(Counter::Store) > 0 || self.sort.metric(counters) > 0
+        let counters = row.part.counters();
+        counters.get(Counter::Store) > 0 || self.sort.metric(&counters) > 0
     }
 
     fn row_order(&self, key: &RowKey, row: &RawRow) -> impl Ord + use<> {
-        let counters = &row.part.counters;
+        let counters = row.part.counters();
         let metrics = self.sort.row_metrics().iter();
         let metrics: Vec<_> = metrics
             .map(|&counter| Reverse(counters.get(counter)))
@@ -265,8 +268,10 @@ impl Context<'_> {
             .iter()
             .filter_map(|cpu| self.topology.node_of_cpu(cpu))
             .collect();
-        let mut tids: Vec<i32> = row.threads.keys().copied().collect();
+        let mut tids: Vec<i32> = row.threads.keys().map(|&(_, tid)| tid).collect();
         tids.sort_unstable();
+        // Two processes, at different times, may have used one thread id.
+        tids.dedup();
         Row {
             offset: Hex(u64::from(key.offset)),
             ip: has_ip.then_some(Hex(key.ip)),
@@ -288,19 +293,24 @@ impl Context<'_> {
                     && self.space.find(CpuMode::User, pid, key.ip, at).is_none(),
                 by_node: self.by_node(&row, &nodes),
             },
-            perf_counters: row.part.counters,
+            perf_counters: row.part.counters(),
         }
     }
 
     /// The `-N` columns of perf.
     fn by_node(&self, row: &RawRow, nodes: &BTreeSet<u16>) -> Vec<NodeShare> {
-        let metric = self.sort.metric(&row.part.counters);
-        let stores = row.part.counters.get(Counter::Store);
+        let counters = row.part.counters();
+        let metric = self.sort.metric(&counters);
+        let stores = counters.get(Counter::Store);
         let share = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
         let shares = nodes.iter().map(|&node| {
             let of_node = |cpu: &u32| self.topology.node_of_cpu(*cpu) == Some(node);
             let cpus: Vec<u32> = row.part.cpus.iter().filter(of_node).collect();
-            let part = row.nodes.get(&node).copied().unwrap_or_default();
+            let part = row
+                .nodes
+                .get(usize::from(node))
+                .copied()
+                .unwrap_or_default();
             let part_metric = match self.sort {
                 Sort::Total => part.lcl_hitm + part.rmt_hitm,
                 Sort::Remote => part.rmt_hitm,

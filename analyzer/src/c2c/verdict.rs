@@ -14,13 +14,13 @@
 //! ```
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
-use super::rows::{Use, UseKey};
+use super::uses::{Use, UseKey};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
 /// thread start and barriers leave lines with one to three.
-pub const LEAST_SIGNAL: u64 = 10;
+pub(super) const LEAST_SIGNAL: u64 = 10;
 
 /// One kind of sharing prevails when it makes more than this many times the
 /// other's HITM loads.
@@ -166,8 +166,8 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
         }
     } else if same > PREVAILS * other {
         // Without sampled stores their share of the samples says nothing.
-        let rarely_written = has_stores
-            && scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
+        let rarely_written =
+            has_stores && scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
         Judgement {
             verdict: if rarely_written {
                 Verdict::ReadMostly

@@ -181,7 +181,7 @@ impl Scout {
         let (mut survey, _) = capture.survey()?;
         Ok(Self {
             space: Some(capture.address_space(&mut survey)),
-            times: survey.times,
+            times: survey.times(),
         })
     }
 }

@@ -52,10 +52,10 @@ pub enum Counter {
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::Noparse as usize + 1;
+pub(crate) const COUNTERS: usize = Counter::Noparse as usize + 1;
 
 /// The names of the counters in perf's source, by [`Counter`].
-pub const NAMES: [&str; COUNTERS] = [
+pub(super) const NAMES: [&str; COUNTERS] = [
     "nr_entries",
     "locks",
     "blk_data",
@@ -94,6 +94,12 @@ pub const NAMES: [&str; COUNTERS] = [
 /// in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters([u64; COUNTERS]);
+
+impl From<[u64; COUNTERS]> for Counters {
+    fn from(counts: [u64; COUNTERS]) -> Self {
+        Self(counts)
+    }
+}
 
 impl Counters {
     /// The value of a counter.
@@ -191,6 +197,11 @@ impl Delta {
             delta.add(Counter::Noparse);
         }
         delta
+    }
+
+    /// What the sample adds to every counter.
+    pub(crate) fn bytes(&self) -> &[u8; COUNTERS] {
+        &self.0
     }
 
     /// What the sample adds to one counter.

@@ -4,4 +4,5 @@ mod class;
 mod counters;
 
 pub use class::{Class, Level, Op, Snoop, Where};
-pub use counters::{Counter, Counters, Delta};
+pub(crate) use counters::{COUNTERS, Delta};
+pub use counters::{Counter, Counters};

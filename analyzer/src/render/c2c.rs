@@ -21,7 +21,7 @@ const THREADS: usize = 4;
 const SMALL_CLASS: f64 = 0.001;
 
 /// Writes the table with at most `top` lines.
-pub fn table(out: &mut dyn Write, result: &C2c, top: usize, color: bool) -> io::Result<()> {
+pub(crate) fn table(out: &mut dyn Write, result: &C2c, top: usize, color: bool) -> io::Result<()> {
     let style = Style { color };
     head(out, result, style)?;
     classes(out, result, style)?;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 const WIDTH: usize = 100;
 
 /// Writes the table.
-pub fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
+pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     let style = Style { color };
     let capture = &info.capture;
     let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Results as text.
 
-pub mod c2c;
-pub mod info;
-pub mod perf_compat;
+pub(crate) mod c2c;
+pub(crate) mod info;
+pub(crate) mod perf_compat;
 mod style;

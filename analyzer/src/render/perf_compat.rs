@@ -4,6 +4,6 @@ use crate::result::C2c;
 use std::io::{self, Write};
 
 /// Writes the tables.
-pub fn report(_out: &mut dyn Write, _result: &C2c) -> io::Result<()> {
+pub(crate) fn report(_out: &mut dyn Write, _result: &C2c) -> io::Result<()> {
     Ok(())
 }

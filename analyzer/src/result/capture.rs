@@ -70,7 +70,7 @@ impl CaptureFacts {
             id: node.id,
             cpus: cpu_ranges(node.cpus.iter().copied()),
         });
-        let times = survey.times;
+        let times = survey.times();
         let command = (!features.cmdline.is_empty()).then(|| features.cmdline.join(" "));
         Self {
             file: capture.path().display().to_string(),

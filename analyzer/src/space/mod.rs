@@ -6,7 +6,7 @@ mod dso;
 mod mapset;
 mod threads;
 
-pub use dso::{Dso, DsoId, DsoKind, Identity};
+pub(crate) use dso::{Dso, DsoId, DsoKind, Identity};
 
 use contend_perfdata::{At, BuildId, CpuMode, SideBand};
 use mapset::MapSet;

@@ -4,4 +4,4 @@ mod interval;
 mod weights;
 
 pub use interval::Ratio;
-pub use weights::Weights;
+pub(crate) use weights::Weights;

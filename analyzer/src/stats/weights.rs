@@ -6,7 +6,7 @@ const PENDING: usize = 256;
 /// A multiset of latencies. Latencies repeat, so the runs are far fewer than
 /// the samples; percentiles are exact.
 #[derive(Clone, Debug, Default)]
-pub struct Weights {
+pub(crate) struct Weights {
     /// Distinct values in ascending order, each with its count.
     runs: Vec<(u64, u64)>,
     pending: Vec<u64>,
@@ -15,7 +15,7 @@ pub struct Weights {
 impl Weights {
     /// Adds one value.
     #[inline]
-    pub fn add(&mut self, value: u64) {
+    pub(crate) fn add(&mut self, value: u64) {
         self.pending.push(value);
         if self.pending.len() >= PENDING {
             self.settle();
@@ -23,21 +23,20 @@ impl Weights {
     }
 
     /// Adds all values of another distribution.
-    pub fn merge(&mut self, mut other: Self) {
-        other.settle();
-        self.settle();
+    pub(crate) fn merge(&mut self, other: &Self) {
+        other.pending.iter().for_each(|&value| self.add(value));
         self.join(&other.runs);
     }
 
     /// How many values there are.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let settled: u64 = self.runs.iter().map(|(_, count)| count).sum();
         settled + self.pending.len() as u64
     }
 
     /// The value at or below which at least `percent` of all values are (the
     /// nearest-rank percentile); absent when there is none.
-    pub fn percentile(&mut self, percent: f64) -> Option<u64> {
+    pub(crate) fn percentile(&mut self, percent: f64) -> Option<u64> {
         self.settle();
         let total = self.count();
         let rank = (percent / 100.0 * total as f64).ceil().max(1.0) as u64;
@@ -52,7 +51,7 @@ impl Weights {
     }
 
     /// The largest value; absent when there is none.
-    pub fn max(&mut self) -> Option<u64> {
+    pub(crate) fn max(&mut self) -> Option<u64> {
         self.settle();
         self.runs.last().map(|&(value, _)| value)
     }
@@ -112,7 +111,7 @@ mod tests {
             let mut right = Weights::default();
             values[..split].iter().for_each(|&value| left.add(value));
             values[split..].iter().for_each(|&value| right.add(value));
-            left.merge(right);
+            left.merge(&right);
             let mut sorted = values;
             sorted.sort_unstable();
             let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;

@@ -40,13 +40,13 @@ pub struct SampleError {
     pub available: usize,
 }
 
-/// The offset of a field that samples of this layout do not have.
+/// The place of a field that samples of this layout do not have.
 pub(super) const ABSENT: u16 = u16::MAX;
 
-/// The offsets of the fields that every sample of one attribute has in the
-/// same place, in bytes from the end of the record header.
+/// Where the fields stand that every sample of one attribute has in the same
+/// place, in words of eight bytes from the end of the record header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Offsets {
+pub(super) struct Places {
     pub(super) identifier: u16,
     pub(super) ip: u16,
     pub(super) tid: u16,
@@ -55,14 +55,14 @@ pub(super) struct Offsets {
     pub(super) id: u16,
     pub(super) cpu: u16,
     pub(super) period: u16,
-    /// The offsets below are absent when a field of variable size stands
+    /// The places below are absent when a field of variable size stands
     /// before them; `tail_is_fixed` tells which of the two it is.
     pub(super) weight: u16,
     pub(super) data_src: u16,
     pub(super) phys_addr: u16,
     /// Whether no field of variable size stands before the memory fields.
     pub(super) tail_is_fixed: bool,
-    /// How many bytes the fields with an offset span.
+    /// How many words the fields with a place span.
     pub(super) span: u16,
 }
 
@@ -71,7 +71,9 @@ pub(super) struct Offsets {
 pub struct SampleLayout {
     pub(super) fields: Fields,
     pub(super) endian: Endianness,
-    pub(super) offsets: Offsets,
+    pub(super) places: Places,
+    /// Whether words are stored in the other byte order than this machine's.
+    swapped: bool,
 }
 
 impl SampleLayout {
@@ -80,8 +82,8 @@ impl SampleLayout {
         let mut next = 0u16;
         let mut place = |present: bool| {
             if present {
-                next += 8;
-                next - 8
+                next += 1;
+                next - 1
             } else {
                 ABSENT
             }
@@ -108,8 +110,8 @@ impl SampleLayout {
             && !(wants_phys && fields.has(after_weight));
         let mut place_tail = |present: bool| {
             if present && tail_is_fixed {
-                next += 8;
-                next - 8
+                next += 1;
+                next - 1
             } else {
                 ABSENT
             }
@@ -125,7 +127,8 @@ impl SampleLayout {
         Self {
             fields,
             endian,
-            offsets: Offsets {
+            swapped: (endian == Endianness::BigEndian) != cfg!(target_endian = "big"),
+            places: Places {
                 identifier,
                 ip,
                 tid,
@@ -153,46 +156,58 @@ impl SampleLayout {
         self.endian
     }
 
-    /// The place of the event id in a sample, in bytes from the end of the
-    /// record header: IDENTIFIER where there is one, otherwise ID; absent when
-    /// samples have neither.
-    pub fn id_offset(&self) -> Option<usize> {
-        let Offsets { identifier, id, .. } = self.offsets;
+    /// The place of the event id in a sample, in words of eight bytes from the
+    /// end of the record header: IDENTIFIER where there is one, otherwise ID;
+    /// absent when samples have neither.
+    pub fn id_place(&self) -> Option<usize> {
+        let Places { identifier, id, .. } = self.places;
         [identifier, id]
             .into_iter()
-            .find(|&offset| offset != ABSENT)
+            .find(|&place| place != ABSENT)
             .map(usize::from)
+    }
+
+    /// The place of the data address in a sample, in words of eight bytes from
+    /// the end of the record header; absent when samples have none.
+    pub fn addr_place(&self) -> Option<usize> {
+        let place = self.places.addr;
+        (place != ABSENT).then_some(usize::from(place))
     }
 
     /// The time of a sample in ns of the recording clock; absent without the
     /// TIME field or when the record is too short for it.
     pub fn time(&self, body: &[u8]) -> Option<u64> {
-        self.load_u64(body, self.offsets.time)
+        self.word(words(body), self.places.time)
     }
 
-    /// Loads eight bytes at `offset`; absent when the field is.
+    /// The word at a place; absent when the field is.
     #[inline]
-    pub(super) fn load_u64(&self, body: &[u8], offset: u16) -> Option<u64> {
-        let at = usize::from(offset);
-        let bytes = *body.get(at..)?.first_chunk::<8>()?;
-        Some(match self.endian {
-            Endianness::LittleEndian => u64::from_le_bytes(bytes),
-            Endianness::BigEndian => u64::from_be_bytes(bytes),
+    pub(super) fn word(&self, words: &[[u8; 8]], place: u16) -> Option<u64> {
+        let word = u64::from_ne_bytes(*words.get(usize::from(place))?);
+        Some(if self.swapped {
+            word.swap_bytes()
+        } else {
+            word
         })
     }
 
-    /// Loads two numbers of four bytes each at `offset`; absent when the field
-    /// is.
+    /// The two numbers of four bytes each at a place; absent when the field is.
     #[inline]
-    pub(super) fn load_pair(&self, body: &[u8], offset: u16) -> Option<(u32, u32)> {
+    pub(super) fn pair(&self, words: &[[u8; 8]], place: u16) -> Option<(u32, u32)> {
         // The kernel writes two u32, one after the other, in its own byte order.
-        let word = self.load_u64(body, offset)?;
+        let word = self.word(words, place)?;
         let (low, high) = (word as u32, (word >> 32) as u32);
         Some(match self.endian {
             Endianness::LittleEndian => (low, high),
             Endianness::BigEndian => (high, low),
         })
     }
+}
+
+/// The whole words of a sample.
+#[inline]
+pub(super) fn words(body: &[u8]) -> &[[u8; 8]] {
+    body.as_chunks().0
 }
 
 #[cfg(test)]
@@ -224,13 +239,13 @@ mod tests {
             SampleFormat::TRANSACTION,
             SampleFormat::PHYS_ADDR,
         ]);
-        let offsets = layout.offsets;
-        assert_eq!(offsets.identifier, ABSENT);
-        assert_eq!((offsets.ip, offsets.tid, offsets.time), (0, 8, 16));
-        assert_eq!((offsets.addr, offsets.id, offsets.cpu), (24, 32, 40));
-        assert_eq!(offsets.weight, 56);
-        assert_eq!((offsets.data_src, offsets.phys_addr), (64, 80));
-        assert_eq!(layout.id_offset(), Some(32));
+        let places = layout.places;
+        assert_eq!(places.identifier, ABSENT);
+        assert_eq!((places.ip, places.tid, places.time), (0, 1, 2));
+        assert_eq!((places.addr, places.id, places.cpu), (3, 4, 5));
+        assert_eq!(places.weight, 7);
+        assert_eq!((places.data_src, places.phys_addr), (8, 10));
+        assert_eq!(layout.id_place(), Some(4));
     }
 
     #[test]
@@ -241,9 +256,9 @@ mod tests {
             SampleFormat::CALLCHAIN,
             SampleFormat::DATA_SRC,
         ]);
-        assert_eq!(layout.offsets.data_src, ABSENT);
-        assert!(!layout.offsets.tail_is_fixed);
-        assert_eq!(layout.id_offset(), Some(0));
+        assert_eq!(layout.places.data_src, ABSENT);
+        assert!(!layout.places.tail_is_fixed);
+        assert_eq!(layout.id_place(), Some(0));
     }
 
     #[test]
@@ -254,6 +269,6 @@ mod tests {
         };
         let layout = SampleLayout::new(fields, Endianness::BigEndian);
         let body = [0, 0, 0, 7, 0, 0, 0, 9];
-        assert_eq!(layout.load_pair(&body, layout.offsets.tid), Some((7, 9)));
+        assert_eq!(layout.pair(words(&body), layout.places.tid), Some((7, 9)));
     }
 }

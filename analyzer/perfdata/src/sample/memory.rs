@@ -2,7 +2,7 @@
 
 use super::datasrc::DataSrc;
 use super::full::Sample;
-use super::layout::{SampleError, SampleLayout};
+use super::layout::{SampleError, SampleLayout, words};
 use linux_perf_event_reader::SampleFormat;
 
 /// What a loop over memory samples needs of each. A field that samples of this
@@ -44,36 +44,37 @@ impl SampleLayout {
     ///
     /// # Errors
     /// The first field that does not fit into the record.
-    #[inline]
+    #[inline(always)]
     pub fn decode_memory(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
-        let offsets = &self.offsets;
-        if !offsets.tail_is_fixed {
+        let places = &self.places;
+        if !places.tail_is_fixed {
             return self.decode(body).map(|sample| self.memory_of(&sample));
         }
-        if body.len() < usize::from(offsets.span) {
+        let words = words(body);
+        if words.len() < usize::from(places.span) {
             return Err(SampleError {
                 field: "fixed part",
                 available: body.len(),
             });
         }
-        let (pid, tid) = match self.load_pair(body, offsets.tid) {
+        let (pid, tid) = match self.pair(words, places.tid) {
             Some((pid, tid)) => (pid.cast_signed(), tid.cast_signed()),
             None => (-1, -1),
         };
-        let weight = self.load_u64(body, offsets.weight).unwrap_or(0);
+        let weight = self.word(words, places.weight).unwrap_or(0);
         Ok(MemorySample {
-            ip: self.load_u64(body, offsets.ip).unwrap_or(0),
+            ip: self.word(words, places.ip).unwrap_or(0),
             pid,
             tid,
-            time: self.load_u64(body, offsets.time).unwrap_or(0),
-            addr: self.load_u64(body, offsets.addr).unwrap_or(0),
+            time: self.word(words, places.time).unwrap_or(0),
+            addr: self.word(words, places.addr).unwrap_or(0),
             cpu: self
-                .load_pair(body, offsets.cpu)
+                .pair(words, places.cpu)
                 .map_or(MemorySample::NO_CPU, |(cpu, _)| cpu),
-            period: self.load_u64(body, offsets.period).unwrap_or(1),
+            period: self.word(words, places.period).unwrap_or(1),
             weight: self.main_weight(weight),
-            data_src: DataSrc(self.load_u64(body, offsets.data_src).unwrap_or(0)),
-            phys_addr: self.load_u64(body, offsets.phys_addr).unwrap_or(0),
+            data_src: DataSrc(self.word(words, places.data_src).unwrap_or(0)),
+            phys_addr: self.word(words, places.phys_addr).unwrap_or(0),
         })
     }
 

@@ -60,24 +60,52 @@ impl Batch {
     }
 
     /// The records in the order of the file.
-    pub fn records(&self) -> impl Iterator<Item = RawRecord<'_>> {
-        let mut at = self.records.start;
-        std::iter::from_fn(move || {
-            if at >= self.records.end {
-                return None;
-            }
-            let link = Link::parse(&self.bytes, at, self.endian)?;
-            let body = self.bytes.get(at + HEADER_SIZE..at + link.size)?;
-            let pos = self.base + at as u64;
-            at = at
-                .saturating_add(link.size)
-                .saturating_add(usize::try_from(link.payload).unwrap_or(usize::MAX));
-            Some(RawRecord {
-                kind: link.kind,
-                misc: link.misc,
-                body,
-                pos,
-            })
+    pub fn records(&self) -> Records<'_> {
+        let Range { start, end } = self.records;
+        Records {
+            rest: self.bytes.get(start..).unwrap_or(&[]),
+            left: end.saturating_sub(start),
+            pos: self.base + start as u64,
+            endian: self.endian,
+        }
+    }
+}
+
+/// The records of a batch.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+    /// How many more bytes hold beginnings of records.
+    left: usize,
+    pos: u64,
+    endian: Endianness,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = RawRecord<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RawRecord<'a>> {
+        if self.left == 0 {
+            return None;
+        }
+        let link = Link::parse(self.rest, 0, self.endian)?;
+        let body = self.rest.get(HEADER_SIZE..link.size)?;
+        let pos = self.pos;
+        let step = if link.payload == 0 {
+            link.size
+        } else {
+            let payload = usize::try_from(link.payload).unwrap_or(usize::MAX);
+            link.size.saturating_add(payload)
+        };
+        self.rest = self.rest.get(step..).unwrap_or(&[]);
+        self.left = self.left.saturating_sub(step);
+        self.pos += step as u64;
+        Some(RawRecord {
+            kind: link.kind,
+            misc: link.misc,
+            body,
+            pos,
         })
     }
 }

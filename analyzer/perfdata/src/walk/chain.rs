@@ -18,6 +18,9 @@ const LARGEST_RECORD: usize = 256 << 20;
 pub(super) const TRACING_DATA: u32 = 66;
 /// `PERF_RECORD_AUXTRACE`.
 pub(super) const AUXTRACE: u32 = 71;
+/// Records of types below this are the kernel's: no payload stands behind them,
+/// and their size is in its usual place.
+const PAYLOADS_FROM: u32 = 64;
 /// The size of a TRACING_DATA record whose payload stands behind it: the header
 /// and a u32, which old perfs did not pad. simpleperf puts the payload inside.
 const TRACING_DATA_SIZES: std::ops::RangeInclusive<usize> = 12..=16;
@@ -41,19 +44,26 @@ impl Link {
     #[inline]
     pub(super) fn parse(bytes: &[u8], at: usize, endian: Endianness) -> Option<Self> {
         let header = *bytes.get(at..)?.first_chunk::<HEADER_SIZE>()?;
-        let [k0, k1, k2, k3, m0, m1, s0, s1] = header;
+        // One load for the three fields, which stand in opposite places of the
+        // word in the two byte orders.
         let (kind, misc, size) = match endian {
-            Endianness::LittleEndian => (
-                u32::from_le_bytes([k0, k1, k2, k3]),
-                u16::from_le_bytes([m0, m1]),
-                u16::from_le_bytes([s0, s1]),
-            ),
-            Endianness::BigEndian => (
-                u32::from_be_bytes([k0, k1, k2, k3]),
-                u16::from_be_bytes([m0, m1]),
-                u16::from_be_bytes([s0, s1]),
-            ),
+            Endianness::LittleEndian => {
+                let word = u64::from_le_bytes(header);
+                (word as u32, (word >> 32) as u16, (word >> 48) as u16)
+            }
+            Endianness::BigEndian => {
+                let word = u64::from_be_bytes(header);
+                ((word >> 32) as u32, (word >> 16) as u16, word as u16)
+            }
         };
+        if kind < PAYLOADS_FROM {
+            return Some(Self {
+                kind,
+                misc,
+                size: usize::from(size),
+                payload: 0,
+            });
+        }
         let size = foreign::record_size(kind, misc, size) as usize;
         let payload = match kind {
             AUXTRACE | TRACING_DATA => payload_size(bytes, at, kind, size, endian),

@@ -18,5 +18,5 @@ mod plain;
 mod scan;
 mod walker;
 
-pub use batch::{Batch, RawRecord};
+pub use batch::{Batch, RawRecord, Records};
 pub use walker::{DEFAULT_CHUNK, Segment, WalkDamage, WalkReport, Walker};

@@ -210,7 +210,7 @@ impl<'a> Plain<'a> {
             }
         });
         // A payload may reach over the end of the segment.
-        let overrun = (next != ENDED && next > segment.range.end).then(|| WalkDamage {
+        let overrun = (next != ENDED && next > segment.range.end).then_some(WalkDamage {
             offset: segment.range.end,
             lost_bytes: 0,
             what: "the payload of the last record is cut off",

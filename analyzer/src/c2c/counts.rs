@@ -1,0 +1,87 @@
+//! The counters that the first pass keeps for every line.
+
+use super::tally::Tally;
+use crate::memory::{Counter, Counters, Delta};
+
+/// What decides which lines are shared and shown, and what perf sums over all
+/// shared lines. The first one counts samples.
+const COUNTERS: [Counter; 14] = [
+    Counter::NrEntries,
+    Counter::Load,
+    Counter::LdFbhit,
+    Counter::LdL1hit,
+    Counter::LdL2hit,
+    Counter::LdLlchit,
+    Counter::LclHitm,
+    Counter::RmtHitm,
+    Counter::LclPeer,
+    Counter::RmtPeer,
+    Counter::Locks,
+    Counter::Store,
+    Counter::StL1hit,
+    Counter::StNa,
+];
+const BLOCKED: usize = COUNTERS.len();
+const LOOKED_UP: usize = BLOCKED + 1;
+const COUNTS: usize = LOOKED_UP + 1;
+
+/// The counters of a raw line.
+pub(super) type LineTally = Tally<COUNTS>;
+
+/// What one sample adds to a [`LineTally`].
+pub(super) type LineDelta = [u8; COUNTS];
+
+pub(super) fn line_delta(delta: &Delta) -> LineDelta {
+    let mut counts = [0; COUNTS];
+    for (count, counter) in counts.iter_mut().zip(COUNTERS) {
+        *count = delta.get(counter);
+    }
+    counts[BLOCKED] = delta.get(Counter::BlkData) + delta.get(Counter::BlkAddr);
+    counts[LOOKED_UP] = u8::from(delta.can_be_nomap());
+    counts
+}
+
+/// The sums of a line, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LineCounts([u64; COUNTS]);
+
+impl From<&LineTally> for LineCounts {
+    fn from(tally: &LineTally) -> Self {
+        Self(tally.total())
+    }
+}
+
+impl LineCounts {
+    pub(super) fn add(&mut self, tally: &LineTally) {
+        for (total, more) in self.0.iter_mut().zip(tally.total()) {
+            *total += more;
+        }
+    }
+
+    /// Adds to a full set of counters, apart from what is no counter there.
+    pub(super) fn add_to(&self, counters: &mut Counters) {
+        for (&count, counter) in self.0.iter().zip(COUNTERS) {
+            counters.add(counter, count);
+        }
+        // Only ever shown as one sum.
+        counters.add(Counter::BlkData, self.0[BLOCKED]);
+    }
+
+    pub(super) fn get(&self, counter: Counter) -> u64 {
+        let place = COUNTERS.iter().position(|&known| known == counter);
+        place.map_or(0, |place| self.0[place])
+    }
+
+    /// How many samples perf would look up in the mappings.
+    pub(super) fn looked_up(&self) -> u64 {
+        self.0[LOOKED_UP]
+    }
+
+    /// perf's test for a shared line: any HITM or peer snoop.
+    pub(super) fn is_shared(&self) -> bool {
+        use Counter::{LclHitm, LclPeer, RmtHitm, RmtPeer};
+        [LclHitm, RmtHitm, LclPeer, RmtPeer]
+            .iter()
+            .any(|&counter| self.get(counter) > 0)
+    }
+}

@@ -1,0 +1,86 @@
+//! What threads did at the offsets of a line.
+
+use crate::memory::{Class, Counter, Delta};
+
+/// What one thread did at one offset of a line: samples, and the events that
+/// they stand for (the sums of their periods), since loads and stores are
+/// sampled at different rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Use {
+    pub(super) loads: u64,
+    pub(super) stores: u64,
+    /// Loads that found the line modified elsewhere.
+    pub(super) hitm: u64,
+    /// Loads that were answered by another cache, HITM among them.
+    pub(super) peer: u64,
+    pub(super) store_events: u64,
+    pub(super) hitm_events: u64,
+    pub(super) peer_events: u64,
+    /// Loads that were part of a locked read-modify-write.
+    pub(super) locked_events: u64,
+}
+
+impl Use {
+    /// What a sample with a period of 1 adds.
+    pub(super) fn of(delta: &Delta, class: Option<&Class>) -> Self {
+        let is_load = delta.get(Counter::Load) > 0;
+        let is_store = delta.get(Counter::Store) > 0;
+        let is_access = is_load || is_store;
+        let is_hitm = is_access && class.is_some_and(Class::is_hitm);
+        let is_peer = is_access && class.is_some_and(Class::is_peer);
+        Self {
+            loads: is_load.into(),
+            stores: is_store.into(),
+            hitm: is_hitm.into(),
+            peer: is_peer.into(),
+            store_events: is_store.into(),
+            hitm_events: is_hitm.into(),
+            peer_events: is_peer.into(),
+            locked_events: (is_load && delta.get(Counter::Locks) > 0).into(),
+        }
+    }
+
+    /// Adds one sample of a kind; `one` is what it adds with a period of 1.
+    #[inline]
+    pub(super) fn add_sample(&mut self, one: &Self, period: u64) {
+        self.add(&Self {
+            store_events: one.store_events * period,
+            hitm_events: one.hitm_events * period,
+            peer_events: one.peer_events * period,
+            locked_events: one.locked_events * period,
+            ..*one
+        });
+    }
+
+    /// Adds what another thread of ours has counted.
+    #[inline]
+    pub(super) fn add(&mut self, other: &Self) {
+        self.loads += other.loads;
+        self.stores += other.stores;
+        self.hitm += other.hitm;
+        self.peer += other.peer;
+        let events = [
+            (&mut self.store_events, other.store_events),
+            (&mut self.hitm_events, other.hitm_events),
+            (&mut self.peer_events, other.peer_events),
+            (&mut self.locked_events, other.locked_events),
+        ];
+        for (sum, more) in events {
+            // Periods of hostile captures may be anything.
+            *sum = sum.saturating_add(more);
+        }
+    }
+
+    /// Whether there was a load or a store.
+    pub(super) fn is_access(&self) -> bool {
+        self.loads + self.stores > 0
+    }
+}
+
+/// A thread at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct UseKey {
+    pub(super) offset: u32,
+    pub(super) pid: i32,
+    pub(super) tid: i32,
+}

@@ -45,8 +45,8 @@ impl Topology {
     }
 
     /// The number of the node that holds a physical address; absent when the
-    /// capture does not tell. Samples have the address 0 when theirs is not
-    /// known.
+    /// capture does not tell. 0 is no address: the sample has none, or the
+    /// hardware did not know it (`c2c_he__set_node` in `tools/perf/builtin-c2c.c`).
     pub(crate) fn node_of_address(&self, address: u64) -> Option<u64> {
         if address == 0 {
             return None;
@@ -79,24 +79,16 @@ fn memory_ranges(features: &Features) -> Vec<(Range<u64>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contend_perfdata::{MemNode, MemTopology};
 
     #[test]
-    fn an_address_that_is_not_known_has_no_node() {
-        let features = Features {
-            mem_topology: Some(MemTopology {
-                block_size: 0x1000,
-                nodes: vec![MemNode {
-                    id: 3,
-                    size: 8,
-                    blocks: vec![0..=1],
-                }],
-            }),
-            ..Features::default()
+    fn no_address_is_on_no_node() {
+        let topology = Topology {
+            memory: vec![(0..4096, 0), (4096..8192, 1)],
+            ..Topology::default()
         };
-        let topology = Topology::new(&features);
         assert_eq!(topology.node_of_address(0), None);
-        assert_eq!(topology.node_of_address(1), Some(3));
-        assert_eq!(topology.node_of_address(0x2000), None);
+        assert_eq!(topology.node_of_address(64), Some(0));
+        assert_eq!(topology.node_of_address(4096), Some(1));
+        assert_eq!(topology.node_of_address(8192), None);
     }
 }

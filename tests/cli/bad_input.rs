@@ -57,7 +57,10 @@ fn no_memory_samples() {
         &capture.with_records(|_, kind| kind != SAMPLE),
     );
     let ended = contend_on(&without, &["c2c", "--json"]);
-    ended.refused("c2c without samples");
+    let line = ended.refused("c2c without samples");
+    for said in ["memory", "no samples", "perf c2c record", "none.perf.data"] {
+        assert!(line.contains(said), "no {said:?} in: {line}");
+    }
     let info = contend_on(&without, &["info", "--json"]).json("info without samples");
     assert!(
         info["can"]["c2c"].is_string(),
@@ -68,18 +71,24 @@ fn no_memory_samples() {
     let Some(captures) = shared_captures() else {
         return;
     };
-    for name in [
-        "odd/read-format-lost-group-perf66.perf.data",
-        "odd/throttle-perf38.perf.data",
-        "odd/pebs-hitm-event-zero-samples.perf.data",
-        "offcpu-local/cpp-fp-task-switch.data",
+    // What each holds instead.
+    for (name, holds) in [
+        (
+            "odd/read-format-lost-group-perf66.perf.data",
+            "34 samples of ",
+        ),
+        ("odd/throttle-perf38.perf.data", " samples of cycles"),
+        ("odd/pebs-hitm-event-zero-samples.perf.data", "no samples"),
+        (
+            "offcpu-local/cpp-fp-task-switch.data",
+            " samples of sched:sched_switch",
+        ),
     ] {
         let ended = contend_on(&captures.join(name), &["c2c"]);
         let line = ended.refused(name);
-        assert!(
-            line.contains("memory"),
-            "{name}: the line says what is missing: {line}"
-        );
+        for said in ["memory", holds, "perf c2c record"] {
+            assert!(line.contains(said), "{name}: no {said:?} in: {line}");
+        }
         let info = contend_on(&captures.join(name), &["info", "--json"]).json(name);
         assert_ne!(info["can"]["c2c"], true, "{name}");
     }
@@ -112,14 +121,25 @@ fn unknown_records() {
     for field in ["perf_counters", "classes", "lines"] {
         assert_eq!(document[field], plain[field], "{field}");
     }
-    let skipped = document["quality"]["skipped"]
-        .as_object()
-        .expect("what was skipped");
-    let count: u64 = skipped.values().filter_map(serde_json::Value::as_u64).sum();
-    assert!(
-        count >= added,
-        "{added} unknown records, skipped: {skipped:?}"
-    );
+    let info = contend_on(&file, &["info", "--json"]).json("with unknown records");
+    for document in [&document, &info] {
+        let skipped = &document["quality"]["skipped"];
+        assert_eq!(
+            skipped,
+            &serde_json::json!({ "records of unknown types": added })
+        );
+    }
+    let known: u64 = capture.records().len() as u64;
+    let records = info["records"].as_object().unwrap();
+    let all: u64 = records.values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(all, known + added);
+    for command in ["info", "c2c"] {
+        let table = contend_on(&file, &[command]).text();
+        assert!(
+            table.contains("records of unknown types"),
+            "{command} says so too: {table}"
+        );
+    }
 }
 
 /// A record of size 0 would be met again for ever.
@@ -149,20 +169,31 @@ fn wrong_use() {
     for args in [
         &["c2c"][..],
         &["nonsense"],
-        &["c2c", "--no-such-option", "x"],
-        &["c2c", "--threads", "0", "x"],
-        &["c2c", "--threads", "many", "x"],
-        &["c2c", "--sort", "nothing", "x"],
-        &["c2c", "--coalesce", "nothing", "x"],
-        &["c2c", "--line-size", "48", "x"],
+        &["c2c", "--no-such-option", "CAPTURE"],
+        &["c2c", "--threads", "0", "CAPTURE"],
+        &["c2c", "--threads", "many", "CAPTURE"],
+        &["c2c", "--sort", "nothing", "CAPTURE"],
+        &["c2c", "--coalesce", "nothing", "CAPTURE"],
+        &["c2c", "--line-size", "48", "CAPTURE"],
+        &["c2c", "--line-size", "0", "CAPTURE"],
+        &["c2c", "--time", "2..1", "CAPTURE"],
+        &["c2c", "--cpu", "a", "CAPTURE"],
+        &["c2c", "CAPTURE", "another"],
+        &["c2c", "--json", "--perf-compat", "CAPTURE"],
     ] {
-        let ended = run(contend().args(args));
-        assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
-        assert!(ended.stdout.is_empty(), "{args:?}");
-        assert!(
-            !ended.stderr.is_empty() && !ended.stderr.contains("panicked"),
-            "{args:?}: {}",
-            ended.stderr
-        );
+        let mut command = contend();
+        for arg in args {
+            match *arg {
+                "CAPTURE" => command.arg(demo()),
+                arg => command.arg(arg),
+            };
+        }
+        let ended = run(&mut command);
+        let what = format!("{args:?}");
+        let line = ended.refused(&what);
+        assert!(line.starts_with("contend: "), "{what}: {line}");
+        // The word that is wrong, or the one that is missing.
+        let wrong = args.iter().any(|arg| line.contains(arg));
+        assert!(wrong || line.contains("<CAPTURE>"), "{what}: {line}");
     }
 }

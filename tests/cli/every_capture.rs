@@ -1,7 +1,8 @@
 //! Every shared capture is read, or refused in one clear line.
 
 use crate::common::{Run, contend_measured, contend_on, shared_captures, unpacked};
-use crate::index::{self, Entry};
+use crate::index::{self, Entry, SHORTENED};
+use crate::records::{self, Records};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,8 @@ fn samples_by_event(document: &Value) -> Vec<(String, u64)> {
     events.iter().map(event).collect()
 }
 
-/// Names as they are in the capture. The index shortens long ones, and has
-/// `type:config` where the capture gives no name.
+/// Whether the name is that of the capture. The index has `type:config` where the
+/// capture gives no name, and `…` where it leaves events out.
 fn comparable(name: &str) -> bool {
     let made_up = ["hw:", "sw:", "tracepoint:", "pmu"]
         .iter()
@@ -50,7 +51,9 @@ fn compare(entry: &Entry, document: &Value, differences: &mut Vec<String>) {
     {
         let here: u64 = found
             .iter()
-            .filter(|(found, _)| found == name)
+            .filter(|(found, _)| {
+                found == name || name.len() == SHORTENED && found.starts_with(name)
+            })
             .map(|(_, samples)| samples)
             .sum();
         if here != *samples {
@@ -90,7 +93,10 @@ fn samples_per_event_are_those_of_the_index() {
         "the index was understood: {} entries",
         entries.len()
     );
-    entries.extend(index::read_offcpu_local(&captures));
+    let by_perf = index::read_perf(&captures);
+    assert!(by_perf.len() > 40, "{} that perf reads", by_perf.len());
+    entries.extend(by_perf);
+    entries.extend(index::counted_by_hand());
     let mut differences = Vec::new();
     for entry in &entries {
         let file = unpacked(&captures.join(&entry.file), scratch.path());
@@ -109,6 +115,58 @@ fn samples_per_event_are_those_of_the_index() {
         }
     }
     crate::common::compare::assert_none("samples per event", &differences);
+}
+
+/// Every capture that is a plain file is read to its last whole record: the header
+/// of each record is counted here a second time.
+#[test]
+fn records_are_read_to_the_last_whole_one() {
+    let Some(captures) = shared_captures() else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let mut walked = 0;
+    let mut differences = Vec::new();
+    for path in all_files(&captures) {
+        let file = unpacked(&path, scratch.path());
+        let Some(Records { kinds, left }) = records::walk(&std::fs::read(&file).unwrap()) else {
+            continue;
+        };
+        let what = path.display();
+        let ended = contend_on(&file, &["info", "--json"]);
+        if ended.code == Some(2) {
+            differences.push(format!("{what}: {}", ended.stderr.trim()));
+            continue;
+        }
+        let document = ended.json(&what.to_string());
+        let here = &document["records"];
+        for (kind, name) in records::NAMES {
+            let (ours, walked) = (
+                here[name].as_u64().unwrap_or(0),
+                kinds.get(&kind).copied().unwrap_or(0),
+            );
+            if ours != walked {
+                differences.push(format!("{what}: {ours} {name}, walked over {walked}"));
+            }
+        }
+        let all: u64 = here
+            .as_object()
+            .unwrap()
+            .values()
+            .filter_map(Value::as_u64)
+            .sum();
+        let expected: u64 = kinds.values().sum();
+        if all != expected {
+            differences.push(format!("{what}: {all} records, walked over {expected}"));
+        }
+        let lost = &document["quality"]["truncated_bytes"];
+        if lost.as_u64() != Some(left) {
+            differences.push(format!("{what}: {lost} bytes lost, walked up to {left}"));
+        }
+        walked += 1;
+    }
+    crate::common::compare::assert_none("records", &differences);
+    assert!(walked > 50, "{walked} plain files");
 }
 
 fn all_files(captures: &Path) -> Vec<PathBuf> {

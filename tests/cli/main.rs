@@ -11,3 +11,4 @@ mod documented;
 mod every_capture;
 mod index;
 mod manners;
+mod records;

@@ -2,14 +2,28 @@
 //! capture wrote down while it planted the samples.
 //!
 //! The truth is read as JSON, so that this stays independent of the types of the
-//! crate that makes it.
+//! crate that makes it. It is whole: every line is in it, not only those that
+//! perf shows.
 
 use super::compare::hex;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A line with fewer HITM than this may end without a verdict.
 const ENOUGH: u64 = 50;
+
+/// Places of the exclusive classes that are on the node of the load. What the
+/// synthesizer calls local is on the same node, whichever cache it was in.
+const ON_THIS_NODE: [&str; 2] = ["local", "same_node"];
+
+/// Means of the document, and the category of the truth that each is made of.
+const MEANS: [(&str, &str); 5] = [
+    ("mean_rmt_hitm", "rmt_hitm"),
+    ("mean_lcl_hitm", "lcl_hitm"),
+    ("mean_rmt_peer", "rmt_peer"),
+    ("mean_lcl_peer", "lcl_peer"),
+    ("mean_load", "load"),
+];
 
 /// The three documents of one capture.
 pub(crate) struct Documents {
@@ -32,10 +46,11 @@ pub(crate) fn differences(documents: &Documents, truth: &Value) -> Vec<String> {
             &truth["counters"],
             &mut found,
         );
+        classes(document, truth, &mut found);
+        ratios(document, truth, &mut found);
     }
-    classes(&documents.all, truth, &mut found);
     shown_lines(&documents.shown, truth, &mut found);
-    all_lines(&documents.all, truth, &mut found);
+    all_lines(documents, truth, &mut found);
     found
 }
 
@@ -50,21 +65,38 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn quality(documents: &Documents, truth: &Value, found: &mut Vec<String>) {
-    for field in [
-        "samples",
-        "memory_samples",
-        "lost_events",
-        "lost_samples",
-        "throttled",
-    ] {
-        for document in [&documents.info, &documents.shown] {
-            equal(field, &document["quality"][field], &truth[field], found);
+    for document in [&documents.info, &documents.shown, &documents.all] {
+        let quality = &document["quality"];
+        for field in ["samples", "lost_events", "lost_samples", "throttled"] {
+            equal(field, &quality[field], &truth[field], found);
         }
+        equal(
+            "truncated_bytes",
+            &quality["truncated_bytes"],
+            &0.into(),
+            found,
+        );
+    }
+    // `info` does not look into samples, so only `c2c` knows these.
+    for document in [&documents.shown, &documents.all] {
+        equal(
+            "memory_samples",
+            &document["quality"]["memory_samples"],
+            &truth["memory_samples"],
+            found,
+        );
+        equal(
+            "line_size",
+            &document["capture"]["line_size"],
+            &truth["line_size"],
+            found,
+        );
+        equal("sort", &document["sort"], &truth["sort"], found);
     }
     equal(
-        "line_size",
-        &documents.shown["capture"]["line_size"],
-        &truth["line_size"],
+        "can c2c",
+        &documents.info["can"]["c2c"],
+        &true.into(),
         found,
     );
     let by_event = |document: &Value| -> BTreeMap<String, u64> {
@@ -85,31 +117,92 @@ fn quality(documents: &Documents, truth: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// All counters by name; the truth leaves out those that are 0.
 fn counters(what: &str, ours: &Value, truth: &Value, found: &mut Vec<String>) {
-    let Some(truth) = truth.as_object() else {
-        return found.push(format!("{what}: the truth has no counters"));
+    let (Some(ours), Some(truth)) = (ours.as_object(), truth.as_object()) else {
+        return found.push(format!("{what}: no counters"));
     };
-    for (name, value) in truth {
-        equal(&format!("{what}: {name}"), &ours[name], value, found);
+    let names: BTreeSet<&String> = ours.keys().chain(truth.keys()).collect();
+    for name in names {
+        let Some(value) = ours.get(name) else {
+            found.push(format!("{what}: no counter {name}"));
+            continue;
+        };
+        let expected = truth.get(name).cloned().unwrap_or_else(|| 0.into());
+        equal(&format!("{what}: {name}"), value, &expected, found);
     }
 }
 
 /// Each sample is in one class, and each HITM in one of the HITM classes.
 fn classes(document: &Value, truth: &Value, found: &mut Vec<String>) {
-    let count = |wanted: &dyn Fn(&Value) -> bool| -> u64 {
-        let classes = list(&document["classes"])
-            .iter()
-            .filter(|class| wanted(class));
-        classes.filter_map(|class| class["count"].as_u64()).sum()
+    let sum = |field: &str, wanted: &dyn Fn(&Value) -> bool| -> u64 {
+        let classes = list(&document["classes"]).iter();
+        let wanted = classes.filter(|class| wanted(class));
+        wanted.filter_map(|class| class[field].as_u64()).sum()
     };
+    let hitm = |class: &Value| class["op"] == "load" && class["snoop"] == "hitm";
+    let here =
+        |class: &Value| ON_THIS_NODE.contains(&class["where"].as_str().expect("a place in text"));
+    let truths = &truth["hitm"];
+    for (what, ours, expected) in [
+        (
+            "sum of classes",
+            sum("count", &|_| true),
+            &truth["memory_samples"],
+        ),
+        ("HITM classes", sum("count", &hitm), &truths["loads"]),
+        (
+            "HITM classes of this node",
+            sum("count", &|class| hitm(class) && here(class)),
+            &truths["local"],
+        ),
+        (
+            "HITM classes of other nodes",
+            sum("count", &|class| hitm(class) && !here(class)),
+            &truths["remote"],
+        ),
+    ] {
+        equal(what, &ours.into(), expected, found);
+    }
+    let weights: u64 = list(&truth["accesses"])
+        .iter()
+        .filter(|access| access["access"] != "not_memory")
+        .filter_map(|access| access["weight_sum"].as_u64())
+        .sum();
     equal(
-        "sum of classes",
-        &count(&|_| true).into(),
-        &truth["memory_samples"],
+        "latency_sum of classes",
+        &sum("latency_sum", &|_| true).into(),
+        &weights.into(),
         found,
     );
-    let hitm = count(&|class| class["op"] == "load" && class["snoop"] == "hitm");
-    equal("HITM classes", &hitm.into(), &truth["hitm"]["loads"], found);
+}
+
+fn ratios(document: &Value, truth: &Value, found: &mut Vec<String>) {
+    let ratio = &document["ratios"]["hitm_per_load"];
+    equal(
+        "loads with HITM",
+        &ratio["numerator"],
+        &truth["hitm"]["loads"],
+        found,
+    );
+    // perf counts a prefetch as a load where the hardware marks it as both.
+    let prefetches = list(&truth["accesses"])
+        .iter()
+        .find(|access| access["access"] == "prefetch_load")
+        .map_or(0, |access| access["count"].as_u64().unwrap_or(0));
+    let loads = truth["counters"]["load"].as_u64().unwrap_or(0) - prefetches;
+    equal("loads", &ratio["denominator"], &loads.into(), found);
+    // No share of nothing.
+    let of = match truth["hitm"]["loads"].as_u64() {
+        Some(0) => &Value::Null,
+        _ => &truth["hitm"]["loads"],
+    };
+    equal(
+        "HITM of the remote share",
+        &document["ratios"]["remote_per_hitm"]["denominator"],
+        of,
+        found,
+    );
 }
 
 /// Lines that perf shows by default, in its order, with their rows and verdicts.
@@ -132,20 +225,23 @@ fn shown_lines(document: &Value, truth: &Value, found: &mut Vec<String>) {
             truth["rank"],
             truth["address"].as_str().unwrap_or("?")
         );
+        for field in ["rank", "address"] {
+            equal(
+                &format!("{what}: {field}"),
+                &line[field],
+                &truth[field],
+                found,
+            );
+        }
         equal(
-            &format!("{what}: rank"),
-            &line["rank"],
-            &truth["rank"],
-            found,
-        );
-        equal(
-            &format!("{what}: address"),
-            &line["address"],
-            &truth["address"],
+            &format!("{what}: what is behind it"),
+            &line["object"]["dso"],
+            &truth["memory"],
             found,
         );
         counters(&what, &line["perf_counters"], &truth["counters"], found);
         verdict(&what, line, truth, found);
+        accesses(&what, line, truth, found);
         rows(&what, line, truth, found);
     }
 }
@@ -168,12 +264,43 @@ fn verdict(what: &str, line: &Value, truth: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// Who wrote and who read the line.
+fn accesses(what: &str, line: &Value, truth: &Value, found: &mut Vec<String>) {
+    let sum = |who: &str, field: &str| -> u64 {
+        let threads = list(&line[who]).iter();
+        threads.filter_map(|thread| thread[field].as_u64()).sum()
+    };
+    equal(
+        &format!("{what}: HITM of all readers"),
+        &sum("readers", "hitm").into(),
+        &truth["hitm"]["loads"],
+        found,
+    );
+    let truths = &truth["counters"];
+    for (who, field, counter) in [("readers", "loads", "load"), ("writers", "stores", "store")] {
+        equal(
+            &format!("{what}: {field} of all {who}"),
+            &sum(who, field).into(),
+            &truths[counter].as_u64().unwrap_or(0).into(),
+            found,
+        );
+    }
+    let pids: BTreeSet<u64> = ["readers", "writers"]
+        .iter()
+        .flat_map(|who| list(&line[*who]))
+        .filter_map(|thread| thread["pid"].as_u64())
+        .collect();
+    equal(
+        &format!("{what}: processes"),
+        &pids.into_iter().collect::<Vec<_>>().into(),
+        &truth["pids"],
+        found,
+    );
+}
+
 fn rows(what: &str, line: &Value, truth: &Value, found: &mut Vec<String>) {
     let rows = list(&line["rows"]);
-    let expected: Vec<&Value> = list(&truth["rows"])
-        .iter()
-        .filter(|row| row["shown"] == true)
-        .collect();
+    let expected = shown_rows(truth);
     if rows.len() != expected.len() {
         found.push(format!(
             "{what}: {} rows, truth has {}",
@@ -183,78 +310,138 @@ fn rows(what: &str, line: &Value, truth: &Value, found: &mut Vec<String>) {
     }
     for (index, (row, truth)) in rows.iter().zip(expected).enumerate() {
         let what = format!("{what}, row {index}");
-        let offset = row["offset"]
-            .as_u64()
-            .or_else(|| row["offset"].as_str().map(hex));
         equal(
             &format!("{what}: offset"),
-            &offset.into(),
+            &row["offset"].as_str().map(hex).into(),
             &truth["offset"],
             found,
         );
-        equal(&format!("{what}: ip"), &row["ip"], &truth["ip"], found);
+        for field in ["ip", "tids"] {
+            equal(
+                &format!("{what}: {field}"),
+                &row[field],
+                &truth[field],
+                found,
+            );
+        }
+        let pid = &row["pid"];
+        if !list(&truth["pids"]).contains(pid) {
+            found.push(format!("{what}: pid {pid}, truth has {}", truth["pids"]));
+        }
+        let cpus = row["cpu_list"].as_str().map(cpu_list).unwrap_or_default();
         equal(
-            &format!("{what}: cpus"),
+            &format!("{what}: CPUs"),
+            &cpus.into(),
+            &truth["cpus"],
+            found,
+        );
+        equal(
+            &format!("{what}: number of CPUs"),
             &row["cpus"],
             &list(&truth["cpus"]).len().into(),
             found,
         );
         counters(&what, &row["perf_counters"], &truth["counters"], found);
-        if row["tids"].is_array() {
-            equal(
-                &format!("{what}: tids"),
-                &row["tids"],
-                &truth["tids"],
-                found,
-            );
-        }
-        for (mean, of) in [
-            ("mean_rmt_hitm", "rmt_hitm"),
-            ("mean_lcl_hitm", "lcl_hitm"),
-            ("mean_load", "load"),
-        ] {
-            let [sum, count] =
-                ["sum", "count"].map(|field| truth["latency"][of][field].as_f64().unwrap_or(0.0));
-            let expected = if count > 0.0 { sum / count } else { 0.0 };
-            let ours = row["latency"][mean].as_f64().unwrap_or(0.0);
-            if (ours - expected).abs() > 1e-6 * expected.max(1.0) {
-                found.push(format!("{what}: {mean} {ours}, truth has {expected}"));
+        for (mean, of) in MEANS {
+            let ours = row["latency"][mean].as_f64();
+            let expected = truth_mean(&truth["latency"][of]);
+            let near = match (ours, expected) {
+                (Some(ours), Some(mean)) => (ours - mean).abs() <= 1e-6 * mean.max(1.0),
+                (ours, mean) => ours == mean,
+            };
+            if !near {
+                found.push(format!("{what}: {mean} {ours:?}, truth has {expected:?}"));
             }
         }
     }
 }
 
-/// With `--show-all` every line is there; those that perf hides have no order.
-fn all_lines(document: &Value, truth: &Value, found: &mut Vec<String>) {
-    let key = |line: &Value, counters: &Value| {
-        let number = |name: &str| counters[name].as_u64();
-        (
-            line["address"].to_string(),
-            number("nr_entries"),
-            number("load"),
-            number("store"),
-            number("tot_hitm"),
-        )
-    };
-    let mut ours: Vec<_> = list(&document["lines"])
-        .iter()
-        .map(|line| key(line, &line["perf_counters"]))
-        .collect();
-    let mut expected: Vec<_> = list(&truth["lines"])
-        .iter()
-        .map(|line| key(line, &line["counters"]))
-        .collect();
-    ours.sort();
-    expected.sort();
+fn shown_rows(line: &Value) -> Vec<&Value> {
+    let rows = list(&line["rows"]).iter();
+    rows.filter(|row| row["shown"] == true).collect()
+}
+
+fn truth_mean(latency: &Value) -> Option<f64> {
+    let count = latency["count"].as_f64().filter(|count| *count > 0.0)?;
+    Some(latency["sum"].as_f64()? / count)
+}
+
+/// `0-2,5` to 0, 1, 2, 5.
+fn cpu_list(text: &str) -> Vec<u64> {
+    let number = |text: &str| text.parse::<u64>().expect("a CPU");
+    text.split(',')
+        .filter(|part| !part.is_empty())
+        .flat_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            number(first)..=number(last)
+        })
+        .collect()
+}
+
+/// With `--show-all` every line is there: first those that perf shows, as without
+/// the option, then those that it hides, which have no order.
+fn all_lines(documents: &Documents, truth: &Value, found: &mut Vec<String>) {
+    let shown = list(&documents.shown["lines"]);
+    let all = list(&documents.all["lines"]);
+    if !all.starts_with(shown) {
+        found.push("--show-all does not begin with the lines that are shown without".to_owned());
+    }
+    let mut ours: Vec<String> = all.iter().map(described).collect();
+    let mut expected: Vec<String> = list(&truth["lines"]).iter().map(described_truth).collect();
+    ours.sort_unstable();
+    expected.sort_unstable();
     if ours != expected {
-        let first = ours
-            .iter()
-            .zip(&expected)
-            .find(|(ours, expected)| ours != expected);
+        let only = |here: &[String], there: &[String]| {
+            let only = here.iter().find(|line| !there.contains(line));
+            only.cloned().unwrap_or_default()
+        };
         found.push(format!(
-            "all lines: {}, truth has {}; first: {first:?}",
+            "all lines: {}, truth has {}; only here: {}; only in the truth: {}",
             ours.len(),
-            expected.len()
+            expected.len(),
+            only(&ours, &expected),
+            only(&expected, &ours),
         ));
     }
+}
+
+/// A line of the document in one text: address, counters, rows.
+fn described(line: &Value) -> String {
+    let mut text = format!(
+        "{} {}",
+        line["address"],
+        described_counters(&line["perf_counters"])
+    );
+    for row in list(&line["rows"]) {
+        let offset = row["offset"].as_str().map_or(0, hex);
+        let counters = described_counters(&row["perf_counters"]);
+        text += &format!(" | {offset} {} {} {counters}", row["ip"], row["tids"]);
+    }
+    text
+}
+
+/// The same of a line of the truth.
+fn described_truth(line: &Value) -> String {
+    let mut text = format!(
+        "{} {}",
+        line["address"],
+        described_counters(&line["counters"])
+    );
+    for row in shown_rows(line) {
+        let counters = described_counters(&row["counters"]);
+        text += &format!(
+            " | {} {} {} {counters}",
+            row["offset"], row["ip"], row["tids"]
+        );
+    }
+    text
+}
+
+/// Counters that are not 0, ordered by name.
+fn described_counters(counters: &Value) -> String {
+    let counters: BTreeMap<&String, &Value> = counters.as_object().into_iter().flatten().collect();
+    let counted = counters.into_iter().filter(|(_, count)| **count != 0);
+    counted
+        .map(|(name, count)| format!("{name}={count} "))
+        .collect()
 }

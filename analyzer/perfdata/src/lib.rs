@@ -34,7 +34,8 @@ pub use header::{
 pub use linux_perf_event_reader::{AttrFlags, Endianness, SampleFormat};
 pub use open::PerfData;
 pub use record::{
-    At, BuildIdBytes, CpuMode, FileId, Inode, Malformed, Mmap, RecordHeader, SideBand, record_name,
+    At, BuildIdBytes, CpuMode, FileId, Inode, Malformed, Mmap, RecordHeader, SideBand,
+    is_known_record, record_name,
 };
 pub use sample::{
     BranchEntry, BranchStack, DataSrc, Fields, MemorySample, ReadValue, ReadValues, Registers,

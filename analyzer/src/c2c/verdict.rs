@@ -165,8 +165,9 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
             ),
         }
     } else if same > PREVAILS * other {
+        // Without sampled stores their share of the samples says nothing.
         let rarely_written =
-            scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
+            has_stores && scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
         Judgement {
             verdict: if rarely_written {
                 Verdict::ReadMostly

@@ -4,11 +4,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use contend_perfdata::DEFAULT_CHUNK;
 use std::path::PathBuf;
 
+const EXAMPLE: &str = "\
+Example:
+  perf c2c record -a -o c2c.perf.data -- sleep 10    on the machine with the problem
+  contend info c2c.perf.data                         what is in it
+  contend c2c c2c.perf.data                          which cache lines cores fight over";
+
 /// Why does this program stop scaling when it gets more cores?
 ///
 /// Reads captures of Linux perf on any machine.
 #[derive(Debug, Parser)]
-#[command(name = "contend", version, max_term_width = 100)]
+#[command(name = "contend", version, max_term_width = 100, after_long_help = EXAMPLE)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,

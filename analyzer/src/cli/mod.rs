@@ -8,6 +8,7 @@ mod output;
 use anyhow::Result;
 use args::{Arguments, Command};
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 /// The exit status for errors; 1 is for checks that were asked for and failed.
@@ -19,9 +20,17 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors and go to standard output.
-            let status = if error.use_stderr() { FAILURE } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(status);
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            // Without a command the help is the answer.
+            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                let _ = error.print();
+            } else {
+                eprintln!("contend: {}", output::wrong_use(&error.to_string()));
+            }
+            return ExitCode::from(FAILURE);
         }
     };
     match run(&arguments) {

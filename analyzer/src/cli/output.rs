@@ -91,3 +91,36 @@ pub(super) fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.replace(['\n', '\r'], " ")
 }
+
+/// What clap says of a wrong use, in one line: the usage is in the help.
+pub(super) fn wrong_use(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let said = lines.take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    let said = said
+        .filter(|line| !line.is_empty())
+        .map(|line| match line.strip_prefix("tip: ") {
+            Some(tip) => format!("({tip})"),
+            None => line.to_owned(),
+        });
+    let line = said.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    format!("{line}; see --help")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_use_is_said_in_one_line() {
+        let text = "error: unexpected argument '--jsn' found\n\n  tip: a similar argument \
+                    exists: '--json'\n\nUsage: contend c2c --json <CAPTURE>\n\nFor more \
+                    information, try '--help'.\n";
+        assert_eq!(
+            wrong_use(text),
+            "unexpected argument '--jsn' found (a similar argument exists: '--json'); see --help"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::capture::Capture;
 use crate::survey::Survey;
-use contend_perfdata::WalkReport;
+use contend_perfdata::{WalkReport, is_known_record};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -56,7 +56,13 @@ impl Quality {
         let header = capture.header();
         let have = header.data.end - header.data.start;
         let missing = header.data_declared.saturating_sub(have);
+        let kinds = survey.kinds().into_iter();
+        let unknown = kinds.filter(|&(kind, _)| !is_known_record(kind));
         let skipped = [
+            (
+                "records of unknown types",
+                unknown.map(|(_, count)| count).sum(),
+            ),
             ("samples with an id that no event has", survey.unknown_event),
             (
                 "samples whose fields do not fit into their record",

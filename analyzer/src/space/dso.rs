@@ -197,6 +197,10 @@ pub struct Identity {
 /// are smaller than addresses of memory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    /// A kernel module of which nothing is known but the name. It goes by address
+    /// with the kernel, which has a build-id more often: addresses in modules are
+    /// relative and so smaller.
+    Module(Box<[u8]>),
     BuildId(BuildIdBytes),
     /// Nothing is known but the path, and not even that of anonymous memory.
     /// perf takes all such files for one and so merges lines of different files
@@ -243,6 +247,7 @@ pub(super) fn classes(dsos: &[Dso]) -> Vec<Class> {
             }
             (None, Some(build_id)) => Rank::BuildId(build_id),
             (None, None) if dso.kind == DsoKind::Anonymous => Rank::Unknown(None),
+            (None, None) if dso.kind == DsoKind::Module => Rank::Module(dso.name.clone()),
             (None, None) => Rank::Unknown(Some(dso.name.clone())),
         })
         .collect();
@@ -250,7 +255,7 @@ pub(super) fn classes(dsos: &[Dso]) -> Vec<Class> {
         ranks.iter().map(|rank| (rank, Class::default())).collect();
     let (mut order, mut last_is_unknown) = (0, false);
     for (id, (rank, class)) in (0..).zip(&mut sorted) {
-        let is_unknown = matches!(rank, Rank::Unknown(_));
+        let is_unknown = matches!(rank, Rank::Unknown(_) | Rank::Module(_));
         if !(is_unknown && last_is_unknown) {
             order += 1;
         }

@@ -68,6 +68,11 @@ pub fn record_name(kind: u32) -> Cow<'static, str> {
     Cow::Borrowed(name)
 }
 
+/// Whether [`record_name`] has a name for a record type.
+pub fn is_known_record(kind: u32) -> bool {
+    kind != u32::MAX && matches!(record_name(kind), Cow::Borrowed(_))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +83,16 @@ mod tests {
         // An independent table of the same numbers.
         for kind in 1..=21 {
             assert_eq!(record_name(kind), format!("{:?}", RecordType(kind)));
+        }
+    }
+
+    #[test]
+    fn what_has_no_name_is_not_known() {
+        for known in [1, 9, 22, 64, 86, 32_773] {
+            assert!(is_known_record(known), "{known}");
+        }
+        for unknown in [0, 23, 63, 87, 32_768, 1 << 20, u32::MAX] {
+            assert!(!is_known_record(unknown), "{unknown}");
         }
     }
 }

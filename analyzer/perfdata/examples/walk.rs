@@ -1,8 +1,9 @@
 //! The floor under every analysis: walks the record headers of a file's data
-//! section and counts records.
+//! section, as often as asked, and counts records. The first walk has to find
+//! where chunks can be cut, later ones know.
 //!
 //! ```text
-//! cargo run --release -p contend-perfdata --example walk -- FILE [THREADS]
+//! cargo run --release -p contend-perfdata --example walk -- FILE [THREADS [WALKS]]
 //! ```
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -12,7 +13,9 @@ use std::time::Instant;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().expect("usage: walk FILE [THREADS]");
+    let path = arguments
+        .next()
+        .expect("usage: walk FILE [THREADS [WALKS]]");
     let threads = arguments.next().map_or(0, |count| count.parse().unwrap());
     let source = FileSource::new(std::fs::File::open(path).unwrap()).unwrap();
     let mut header = [0; 104];
@@ -24,29 +27,28 @@ fn main() {
         .build()
         .unwrap();
     let source: Arc<dyn Source> = Arc::new(source);
-    for _ in 0..5 {
-        let segment = Segment {
-            source: Arc::clone(&source),
-            range: start..start + length,
-            base: 0,
-            compressed: false,
-        };
-        let walker = Walker::new(vec![segment], Endianness::LittleEndian, DEFAULT_CHUNK);
-        for pass in ["first walk (finds cuts)", "second walk"] {
-            let begin = Instant::now();
-            let (counts, report) = walker
-                .walk(
-                    &pool,
-                    || 0u64,
-                    |count, batch| *count += batch.records().count() as u64,
-                )
-                .unwrap();
-            let total: u64 = counts.iter().sum();
-            println!(
-                "{pass}: {total} records, {} bytes lost, {:.1} ms",
-                report.lost_bytes(),
-                begin.elapsed().as_secs_f64() * 1e3
-            );
-        }
+    let walks = arguments.next().map_or(1, |count| count.parse().unwrap());
+    let segment = Segment {
+        source: Arc::clone(&source),
+        range: start..start + length,
+        base: 0,
+        compressed: false,
+    };
+    let walker = Walker::new(vec![segment], Endianness::LittleEndian, DEFAULT_CHUNK);
+    for _ in 0..walks {
+        let begin = Instant::now();
+        let (counts, report) = walker
+            .walk(
+                &pool,
+                || 0u64,
+                |count, batch| *count += batch.records().count() as u64,
+            )
+            .unwrap();
+        let total: u64 = counts.iter().sum();
+        println!(
+            "{total} records, {} bytes lost, {:.1} ms",
+            report.lost_bytes(),
+            begin.elapsed().as_secs_f64() * 1e3
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! The analysis from end to end.
 
-use super::counts::LineCounts;
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
 use super::lines::{RawKey, RawLine};
 use super::pass1;
 use super::pass2::{self, Plan, Target};
+use super::ranking::{Lines, Shown};
 use super::replay::{self, ReplayedLines};
 use super::rows::{Coalesce, LineDetail};
 use super::sieve::Sieve;
@@ -16,13 +16,8 @@ use crate::space::{AddressSpace, MapId};
 use crate::survey::Survey;
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, CpuMode, WalkReport};
-use rayon::prelude::*;
+use contend_perfdata::{CpuMode, WalkReport};
 use rustc_hash::{FxHashMap, FxHashSet};
-
-/// A line is shown when it has at least this share of the metric of all shared
-/// lines (`DISPLAY_LINE_LIMIT` in `tools/perf/builtin-c2c.c`).
-const SHOWN_SHARE: f64 = 0.001;
 
 /// What lines are ordered and chosen by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +38,7 @@ impl Sort {
         self.metric_by(|counter| counters.get(counter))
     }
 
-    fn metric_by(self, get: impl Fn(Counter) -> u64) -> u64 {
+    pub(super) fn metric_by(self, get: impl Fn(Counter) -> u64) -> u64 {
         match self {
             Self::Total => get(Counter::LclHitm) + get(Counter::RmtHitm),
             Self::Remote => get(Counter::RmtHitm),
@@ -150,9 +145,11 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         found
     };
     let lines = Lines::new(&first.shards, resolved.lines, varying);
-    let shared = lines.shared(&first.shards);
-    let shown = lines.shown(&first.shards, &shared.counters, &options);
-    let unmapped_data = lines.unmapped(&first.shards);
+    let (sort, show_all) = (options.sort, options.show_all);
+    let sums = lines.sums(&first.shards, sort, show_all);
+    let (shared_lines, shared, unmapped_data) =
+        (sums.shared_lines, sums.shared.clone(), sums.unmapped);
+    let shown = lines.shown(&first.shards, sums, sort, show_all);
 
     let targets = targets(&shown, &first.shards, &resolved.varying);
     let sieve = if unmapped_code.is_empty() {
@@ -210,11 +207,11 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         counters,
         unmapped_data,
         unmapped_code,
-        shared_lines: shared.count,
-        shared: shared.counters,
-        sampled_lines: lines.groups.len() as u64,
+        shared_lines,
+        shared,
+        sampled_lines: lines.len() as u64,
         totals: first.totals,
-        sort: options.sort,
+        sort,
         coalesce: options.coalesce,
         lines: shown_lines,
         replayed,
@@ -242,140 +239,4 @@ fn targets(
         }
     }
     targets
-}
-
-/// A line that is shown, before its details are known.
-struct Shown {
-    id: LineId,
-    /// Its first sample, and the raw line of that.
-    first: At,
-    key: RawKey,
-    raw: Vec<RawRef>,
-}
-
-/// Sums over all shared lines.
-struct Shared {
-    count: u64,
-    counters: Counters,
-}
-
-/// All lines in the order in which perf breaks ties: each a run of raw lines.
-struct Lines {
-    entries: Vec<(LineId, RawRef)>,
-    varying: Vec<(LineId, RawLine)>,
-    /// Where in `entries` each line begins and ends.
-    groups: Vec<(u32, u32)>,
-}
-
-/// The shard number of raw lines that are not in a shard but in
-/// [`Lines::varying`].
-const VARYING: u32 = u32::MAX;
-
-impl Lines {
-    fn new(
-        shards: &[Vec<RawLine>],
-        mut entries: Vec<(LineId, RawRef)>,
-        varying: Vec<(LineId, RawLine)>,
-    ) -> Self {
-        debug_assert!(shards.len() < VARYING as usize);
-        if !varying.is_empty() {
-            entries.extend((0..).zip(&varying).map(|(index, (id, _))| {
-                let place = RawRef {
-                    shard: VARYING,
-                    index,
-                };
-                (*id, place)
-            }));
-            entries.par_sort_unstable();
-        }
-        let mut groups = Vec::new();
-        let mut start = 0;
-        for run in entries.chunk_by(|(a, _), (b, _)| a == b) {
-            let end = start + run.len() as u32;
-            groups.push((start, end));
-            start = end;
-        }
-        Self {
-            entries,
-            varying,
-            groups,
-        }
-    }
-
-    fn raw<'a>(&'a self, shards: &'a [Vec<RawLine>], place: RawRef) -> &'a RawLine {
-        if place.shard == VARYING {
-            &self.varying[place.index as usize].1
-        } else {
-            &shards[place.shard as usize][place.index as usize]
-        }
-    }
-
-    fn group(&self, (start, end): (u32, u32)) -> &[(LineId, RawRef)] {
-        &self.entries[start as usize..end as usize]
-    }
-
-    /// The counters of a line.
-    fn counts(&self, shards: &[Vec<RawLine>], group: (u32, u32)) -> LineCounts {
-        let mut counts = LineCounts::default();
-        for (_, place) in self.group(group) {
-            counts.add(&self.raw(shards, *place).tally);
-        }
-        counts
-    }
-
-    fn shared(&self, shards: &[Vec<RawLine>]) -> Shared {
-        let mut shared = Shared {
-            count: 0,
-            counters: Counters::default(),
-        };
-        for &group in &self.groups {
-            let counts = self.counts(shards, group);
-            if counts.is_shared() {
-                shared.count += 1;
-                counts.add_to(&mut shared.counters);
-            }
-        }
-        shared
-    }
-
-    /// How many samples have no mapping for their data.
-    fn unmapped(&self, shards: &[Vec<RawLine>]) -> u64 {
-        let unmapped = self.entries.iter().filter(|(id, _)| id.is_unmapped());
-        unmapped
-            .map(|(_, place)| LineCounts::from(&self.raw(shards, *place).tally).looked_up())
-            .sum()
-    }
-
-    /// The lines to show, in perf's order.
-    fn shown(
-        &self,
-        shards: &[Vec<RawLine>],
-        shared: &Counters,
-        options: &Options<'_>,
-    ) -> Vec<Shown> {
-        let total = options.sort.metric(shared) as f64;
-        let mut chosen: Vec<(u64, (u32, u32))> = Vec::new();
-        for &group in &self.groups {
-            let counts = self.counts(shards, group);
-            let metric = options.sort.metric_by(|counter| counts.get(counter));
-            if options.show_all || (metric > 0 && metric as f64 / total >= SHOWN_SHARE) {
-                chosen.push((metric, group));
-            }
-        }
-        // Stable: ties stay in the order of the groups.
-        chosen.sort_by_key(|(metric, _)| std::cmp::Reverse(*metric));
-        let shown = chosen.into_iter().filter_map(|(_, group)| {
-            let group = self.group(group);
-            let places = group.iter().map(|(_, place)| *place);
-            let raw = places.clone().map(|place| self.raw(shards, place));
-            let (first, key) = raw.map(|raw| (raw.first, raw.key)).min()?;
-            Some(Shown {
-                id: group[0].0,
-                first,
-                key,
-                raw: places.filter(|place| place.shard != VARYING).collect(),
-            })
-        });
-        shown.collect()
-    }
 }

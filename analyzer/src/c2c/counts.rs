@@ -45,15 +45,15 @@ pub(super) fn line_delta(delta: &Delta) -> LineDelta {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LineCounts([u64; COUNTS]);
 
-impl From<&LineTally> for LineCounts {
-    fn from(tally: &LineTally) -> Self {
-        Self(tally.total())
-    }
-}
-
 impl LineCounts {
     pub(super) fn add(&mut self, tally: &LineTally) {
         for (total, more) in self.0.iter_mut().zip(tally.total()) {
+            *total += more;
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (total, more) in self.0.iter_mut().zip(other.0) {
             *total += more;
         }
     }

@@ -20,6 +20,7 @@ mod lines;
 mod part;
 mod pass1;
 mod pass2;
+mod ranking;
 mod replay;
 mod report;
 mod rows;

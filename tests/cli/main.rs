@@ -7,6 +7,7 @@
 mod bad_input;
 #[path = "../common/mod.rs"]
 mod common;
+mod documented;
 mod every_capture;
 mod index;
 mod manners;

@@ -102,6 +102,20 @@ impl Capture {
             .collect()
     }
 
+    /// The same capture with other data sources of its samples.
+    pub(crate) fn with_sources(&self, change: impl Fn(u64) -> u64) -> Vec<u8> {
+        let place = Samples::new(self.sample_type).source;
+        let mut out = self.bytes.clone();
+        for (kind, range) in self.records() {
+            if kind == SAMPLE {
+                let at = range.start + place;
+                let source = change(u64_at(&out, at));
+                out[at..at + 8].copy_from_slice(&source.to_le_bytes());
+            }
+        }
+        out
+    }
+
     /// The counters of `perf c2c` after each record, by the rules of
     /// `c2c_decode_stats` (tools/perf/util/mem-events.c). `nomap` is not among
     /// them: it needs the address spaces.

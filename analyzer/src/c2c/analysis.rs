@@ -77,6 +77,8 @@ pub(super) struct ShownLine {
     pub(super) address: u64,
     /// The mapping of that sample.
     pub(super) map: Option<MapId>,
+    /// The mode of all its samples.
+    pub(super) mode: CpuMode,
     pub(super) detail: LineDetail,
 }
 
@@ -107,7 +109,8 @@ pub struct Analysis {
     pub(super) sort: Sort,
     pub(super) coalesce: Vec<Coalesce>,
     pub(super) lines: Vec<ShownLine>,
-    pub(super) replayed: ReplayedLines,
+    /// Empty unless it was asked for.
+    pub(super) replayed: Option<ReplayedLines>,
 }
 
 impl Analysis {
@@ -180,7 +183,9 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     };
     let mut counters = first.totals.counters.clone();
     counters.add(Counter::Nomap, unmapped_data + details.unmapped_code_only);
-    let replayed = capture.pool().install(|| replay::replay(details.replay));
+    let replayed = options
+        .replay
+        .then(|| capture.pool().install(|| replay::replay(details.replay)));
     let unmapped_code = details.unmapped_code;
     let details = details.rows.into_lines(shown.len());
     let shown_lines = shown
@@ -192,6 +197,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             ShownLine {
                 address: key.line,
                 map: space.find(mode, key.pid, key.line, first),
+                mode,
                 detail,
             }
         })

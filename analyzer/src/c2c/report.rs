@@ -8,8 +8,8 @@ use super::verdict;
 use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
 use crate::result::{
-    Access, C2c, CaptureFacts, ClassRow, Compat, Hex, Latency, Line, MemoryObject, NodeShare,
-    Quality, Ratios, Row, RowCompat, cpu_ranges,
+    Access, C2c, CaptureFacts, ClassRow, Compat, Hex, HiddenWidths, Latency, Line, LineCompat,
+    MemoryObject, NodeShare, Quality, Ratios, Row, RowCompat, cpu_ranges,
 };
 use crate::space::{AddressSpace, MapId};
 use crate::stats::{Ratio, Weights};
@@ -49,7 +49,6 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
             .map(|event| event.display_name(&capture.header().features))
             .collect(),
         coalesce: coalesce_names(&analysis.coalesce),
-        columns: Vec::new(),
     };
     let Analysis {
         space,
@@ -68,7 +67,7 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
             time: u64::MAX,
             pos: u64::MAX,
         },
-        replayed: &replayed,
+        replayed: replayed.as_ref(),
     };
     let lines = (0..)
         .zip(lines)
@@ -111,17 +110,14 @@ impl Sort {
     }
 }
 
-fn coalesce_names(fields: &[Coalesce]) -> String {
+fn coalesce_names(fields: &[Coalesce]) -> Vec<&'static str> {
     let names = fields.iter().map(|field| match field {
         Coalesce::Iaddr => "iaddr",
         Coalesce::Pid => "pid",
         Coalesce::Tid => "tid",
         Coalesce::Dso => "dso",
     });
-    std::iter::once("offset")
-        .chain(names)
-        .collect::<Vec<_>>()
-        .join(",")
+    std::iter::once("offset").chain(names).collect()
 }
 
 fn ratios(classes: &[ClassRow]) -> Ratios {
@@ -149,7 +145,8 @@ struct Context<'a> {
     coalesce: &'a [Coalesce],
     /// Behind every record.
     end: At,
-    replayed: &'a super::replay::ReplayedLines,
+    /// Present when perf's layout was asked for.
+    replayed: Option<&'a super::replay::ReplayedLines>,
 }
 
 impl Context<'_> {
@@ -157,6 +154,7 @@ impl Context<'_> {
         let ShownLine {
             address,
             map,
+            mode,
             detail,
         } = line;
         let LineDetail {
@@ -166,17 +164,24 @@ impl Context<'_> {
         } = detail;
         let judgement = verdict::judge(&uses);
         let counters = part.counters();
-        let all_rows = rows.len();
-        let mut rows: Vec<(RowKey, RawRow)> = rows
+        let (mut rows, hidden): (Vec<_>, Vec<_>) = rows
             .into_iter()
-            .filter(|(_, row)| self.is_row_shown(row))
-            .collect();
-        rows.sort_by_cached_key(|(key, row)| self.row_order(key, row));
-        let replayed = |key| self.replayed.rows.get(&(rank as u32, key)).copied();
+            .partition(|(_, row)| self.is_row_shown(row));
+        rows.sort_by_cached_key(|(key, row)| self.row_order(key, row, mode));
+        let number = rank as u32;
+        let replayed = |key| self.replayed?.rows.get(&(number, key)).copied();
         let rows: Vec<Row> = rows
             .into_iter()
-            .map(|(key, row)| self.row(key, row, replayed(key).unwrap_or_default()))
+            .map(|(key, row)| self.row(key, row, mode, replayed(key).unwrap_or_default()))
             .collect();
+        let replayed = self.replayed.map(|all| all.lines.get(&number).copied());
+        let compat = match replayed {
+            Some(replayed) => LineCompat {
+                replayed: replayed.unwrap_or_default(),
+                hidden: self.hidden_widths(&hidden, mode),
+            },
+            None => LineCompat::default(),
+        };
         let metric = self.sort.metric(&counters);
         let memory_nodes: Vec<u32> = part.memory_nodes.iter().collect();
         Line {
@@ -187,26 +192,17 @@ impl Context<'_> {
             } else {
                 metric as f64 / metric_total as f64
             },
-            node: memory_nodes.clone(),
+            node: memory_nodes,
             object: map.map(|map| self.object(map, address)),
             latency: latency(&mut part),
             verdict: judgement.verdict,
             why: judgement.why,
             writers: self.accesses(&uses, |used| used.stores, |access| access.stores),
             readers: self.accesses(&uses, |used| used.loads, |access| access.hitm),
-            hidden_rows: all_rows - rows.len(),
+            hidden_rows: hidden.len(),
             rows,
             perf_counters: counters,
-            compat: RowCompat {
-                replayed: self
-                    .replayed
-                    .lines
-                    .get(&(rank as u32))
-                    .copied()
-                    .unwrap_or_default(),
-                memory_nodes,
-                ..RowCompat::default()
-            },
+            compat,
         }
     }
 
@@ -225,7 +221,7 @@ impl Context<'_> {
         counters.get(Counter::Store) > 0 || self.sort.metric(&counters) > 0
     }
 
-    fn row_order(&self, key: &RowKey, row: &RawRow) -> impl Ord + use<> {
+    fn row_order(&self, key: &RowKey, row: &RawRow, mode: CpuMode) -> impl Ord + use<> {
         let counters = row.part.counters();
         let metrics = self.sort.row_metrics().iter();
         let metrics: Vec<_> = metrics
@@ -238,7 +234,12 @@ impl Context<'_> {
                 Coalesce::Iaddr => (key.ip, String::new()),
                 Coalesce::Pid => (signed_order(key.pid), String::new()),
                 Coalesce::Tid => (signed_order(key.tid), String::new()),
-                Coalesce::Dso => (0, self.dso_name(key.dso).unwrap_or_default()),
+                // By short name, what is unknown last (`_sort__dso_cmp` in
+                // `tools/perf/util/sort.c`).
+                Coalesce::Dso => {
+                    let object = self.place(*key, row, mode).object;
+                    (u64::from(object.is_none()), object.unwrap_or_default())
+                }
             })
             .collect();
         (key.offset, metrics, fields, *key)
@@ -249,7 +250,7 @@ impl Context<'_> {
         Some(dso.display_name().into_owned())
     }
 
-    fn row(&self, key: RowKey, mut row: RawRow, replayed: super::Replayed) -> Row {
+    fn row(&self, key: RowKey, mut row: RawRow, mode: CpuMode, replayed: super::Replayed) -> Row {
         let (at, pid, tid) = row.first.unwrap_or_default();
         let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
         let code = has_ip
@@ -268,6 +269,13 @@ impl Context<'_> {
             .iter()
             .filter_map(|cpu| self.topology.node_of_cpu(cpu))
             .collect();
+        // Not looked up a second time where nobody asks.
+        let is_compat = self.replayed.is_some();
+        let (place, comm) = if is_compat {
+            (self.place(key, &row, mode), self.comm(tid))
+        } else {
+            (Place::default(), String::new())
+        };
         let mut tids: Vec<i32> = row.threads.keys().map(|&(_, tid)| tid).collect();
         tids.sort_unstable();
         // Two processes, at different times, may have used one thread id.
@@ -288,13 +296,66 @@ impl Context<'_> {
                 replayed,
                 memory_nodes: row.part.memory_nodes.iter().collect(),
                 tid,
-                code_offset: code.map_or(key.ip, |map| self.space.map_relative(map, key.ip)),
-                is_kernel: code.is_some()
-                    && self.space.find(CpuMode::User, pid, key.ip, at).is_none(),
+                comm,
+                object: place.object,
+                code_offset: place.code_offset,
+                level: match mode {
+                    CpuMode::User => '.',
+                    CpuMode::Kernel => 'k',
+                    _ => 'H',
+                },
                 by_node: self.by_node(&row, &nodes),
             },
             perf_counters: row.part.counters(),
         }
+    }
+
+    /// The binary of a row as perf prints it. Unlike "Code address" it is looked
+    /// up under the mode of the sample only (`thread__find_map` in
+    /// `tools/perf/util/event.c`).
+    fn place(&self, key: RowKey, row: &RawRow, mode: CpuMode) -> Place {
+        let (at, pid, _) = row.first.unwrap_or_default();
+        if !self.coalesce.contains(&Coalesce::Iaddr) {
+            let dso = key.dso.checked_sub(1);
+            let dso = dso.and_then(|place| self.space.dsos().nth(place as usize));
+            return Place {
+                object: dso.map(|dso| dso.perf_name(pid)),
+                code_offset: key.ip,
+            };
+        }
+        let map = self.space.find(mode, pid, key.ip, at);
+        let dso = map.map(|map| self.space.dso(self.space.map(map).dso));
+        Place {
+            object: dso.map(|dso| dso.perf_name(pid)),
+            code_offset: map.map_or(key.ip, |map| self.space.map_relative(map, key.ip)),
+        }
+    }
+
+    /// The last name of a thread, as perf has it (`thread__new` in
+    /// `tools/perf/util/thread.c`).
+    fn comm(&self, tid: i32) -> String {
+        let comm = self.space.comm(tid, self.end);
+        comm.map_or_else(|| format!(":{tid}"), str::to_owned)
+    }
+
+    fn hidden_widths(&self, rows: &[(RowKey, RawRow)], mode: CpuMode) -> HiddenWidths {
+        let mut widths = HiddenWidths {
+            rows: rows.len(),
+            ..HiddenWidths::default()
+        };
+        for (key, row) in rows {
+            let (_, _, tid) = row.first.unwrap_or_default();
+            let object = self.place(*key, row, mode).object;
+            let nodes = cpu_ranges(row.part.memory_nodes.iter());
+            for (widest, width) in [
+                (&mut widths.object, object.map_or(0, |object| object.len())),
+                (&mut widths.comm, self.comm(tid).len()),
+                (&mut widths.memory_nodes, nodes.len()),
+            ] {
+                *widest = width.max(*widest);
+            }
+        }
+        widths
     }
 
     /// The `-N` columns of perf.
@@ -365,6 +426,13 @@ impl Context<'_> {
         });
         threads
     }
+}
+
+/// Where an instruction is, as perf prints it.
+#[derive(Default)]
+struct Place {
+    object: Option<String>,
+    code_offset: u64,
 }
 
 /// Orders signed numbers as unsigned ones.

@@ -21,6 +21,8 @@ const AHEAD: usize = 16;
 /// One sample on its way to its shard.
 #[derive(Clone, Copy, Debug)]
 struct Event {
+    /// [`RawKey::hash`], which three steps need.
+    hash: u64,
     key: RawKey,
     kind: KindId,
     /// Bytes behind the start of the batch.
@@ -63,7 +65,7 @@ fn add(shard: &mut HashTable<RawLine>, event: &Event, base: u64, kinds: &Kinds) 
     };
     let line = shard
         .entry(
-            event.key.hash(),
+            event.hash,
             |line| line.key == event.key,
             |line| line.key.hash(),
         )
@@ -78,7 +80,7 @@ fn add(shard: &mut HashTable<RawLine>, event: &Event, base: u64, kinds: &Kinds) 
 /// them at once: a look-up that waits for its line keeps the next one waiting.
 fn touch(shard: &HashTable<RawLine>, events: &[Event]) {
     let words = events.iter().map(|event| {
-        let mut candidates = shard.iter_hash(event.key.hash());
+        let mut candidates = shard.iter_hash(event.hash);
         candidates.next().map_or(0, |line| line.last_time)
     });
     std::hint::black_box(words.fold(0, |all, word| all ^ word));
@@ -110,8 +112,10 @@ impl Binner {
     pub(super) fn push(&mut self, key: RawKey, kind: KindId, time: u64, pos: u64) {
         // The high bits of the hash are hashbrown's tags, the low ones its
         // buckets; the shard takes bits between them.
-        let shard = (key.hash() >> 48) as usize % SHARDS;
+        let hash = key.hash();
+        let shard = (hash >> 48) as usize % SHARDS;
         self.bins[shard].push(Event {
+            hash,
             key,
             kind,
             offset: (pos - self.base) as u32,

@@ -11,6 +11,7 @@ use crate::result::{C2c, Can};
 use crate::space::AddressSpace;
 use anyhow::{Context, Result, bail, ensure};
 use contend_perfdata::cpu_list;
+use std::io;
 use std::ops::RangeInclusive;
 
 /// The line size of nearly every machine, for captures that do not tell theirs.
@@ -28,7 +29,12 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
         return output::json(common, &result);
     }
     if arguments.perf_compat {
-        return output::write(common, |out| render::perf_compat::report(out, &result));
+        output::write(common, |out| render::perf_compat::report(out, &result))?;
+        if !common.quiet {
+            // Nobody can be told that standard error does not work.
+            drop(render::perf_compat::remarks(&mut io::stderr(), &result));
+        }
+        return Ok(());
     }
     let color = output::color(common);
     let top = arguments.top.unwrap_or(TOP);

@@ -43,10 +43,8 @@ pub struct C2c {
 pub struct Compat {
     /// Names of the events.
     pub events: Vec<String>,
-    /// The fields of `--coalesce`, comma separated.
-    pub coalesce: String,
-    /// Whether rows have a process column and a thread column.
-    pub columns: Vec<&'static str>,
+    /// What rows are told apart by: `offset`, then the fields of `--coalesce`.
+    pub coalesce: Vec<&'static str>,
 }
 
 /// One exclusive class.
@@ -112,7 +110,7 @@ pub struct Line {
     pub hidden_rows: usize,
     /// For perf's own layout.
     #[serde(skip)]
-    pub compat: RowCompat,
+    pub compat: LineCompat,
 }
 
 /// What a data address belongs to.
@@ -216,8 +214,32 @@ pub struct Row {
     pub compat: RowCompat,
 }
 
-/// What perf prints of a line or row and documents do not hold.
+/// What perf prints of a line and documents do not hold.
 #[derive(Clone, Debug, Default)]
+pub struct LineCompat {
+    /// What depends on the order of samples.
+    pub replayed: Replayed,
+    /// What the rows that perf hides need.
+    pub hidden: HiddenWidths,
+}
+
+/// The widest cells of the rows that perf hides, in bytes: its columns are as
+/// wide as all rows of a line need. All are 0 unless perf's layout was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HiddenWidths {
+    /// How many rows they are.
+    pub rows: usize,
+    /// Of the binary.
+    pub object: usize,
+    /// Of the name of the thread.
+    pub comm: usize,
+    /// Of the list of memory nodes.
+    pub memory_nodes: usize,
+}
+
+/// What perf prints of a row and documents do not hold. Texts and addresses are
+/// empty unless perf's layout was asked for.
+#[derive(Clone, Debug)]
 pub struct RowCompat {
     /// What depends on the order of samples.
     pub replayed: Replayed,
@@ -225,11 +247,16 @@ pub struct RowCompat {
     pub memory_nodes: Vec<u32>,
     /// The thread of the first sample.
     pub tid: i32,
+    /// Its name, as perf has it: `:TID` when the capture never tells.
+    pub comm: String,
+    /// The binary in perf's short form; absent when the instruction has no
+    /// mapping.
+    pub object: Option<String>,
     /// The instruction inside its mapping, as perf prints it where it has no
     /// symbol.
     pub code_offset: u64,
-    /// Whether the instruction is in the kernel.
-    pub is_kernel: bool,
+    /// The letter for the mode of the samples: `.` user, `k` kernel, `H` other.
+    pub level: char,
     /// What the CPUs of each node did.
     pub by_node: Vec<NodeShare>,
 }

@@ -8,8 +8,9 @@ use contend_perfdata::{At, BuildId, CpuMode, FileId, Mmap, SideBand};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
-/// How many forks without an exec may lie between a process and the one whose
-/// mappings it uses. Shells need two or three.
+/// How many processes that map something themselves may lie between a process
+/// and the one whose mappings it uses, by forks without an exec. Shells need two
+/// or three.
 const DEEPEST_CHAIN: u32 = 64;
 
 struct Growing {
@@ -140,7 +141,16 @@ impl Builder {
             None
         } else {
             let parent = self.current(parent_pid);
-            if self.images[parent.0 as usize].depth >= DEEPEST_CHAIN {
+            let Growing {
+                maps,
+                parent: grandparent,
+                depth,
+            } = &self.images[parent.0 as usize];
+            if maps.is_empty() {
+                // What it has is all inherited, so chains of processes that
+                // only fork do not grow.
+                *grandparent
+            } else if *depth >= DEEPEST_CHAIN {
                 self.note("forks too deep to inherit mappings");
                 None
             } else {
@@ -202,15 +212,17 @@ impl Builder {
         if unregister {
             let known = self.dsos.intern(name, DsoKind::Module, FileId::Unknown);
             let maps = &self.maps;
-            let is_own = kernel
-                .map_at(start)
-                .is_some_and(|map| maps[map.0 as usize].dso == known);
-            if is_own {
+            // The whole of it, whatever length the record says (`maps__remove`).
+            let own = kernel
+                .rect_at(start)
+                .filter(|rect| maps[rect.map.0 as usize].dso == known)
+                .map(|rect| (rect.start, rect.end));
+            if let Some((start, end)) = own {
                 kernel.unmap(start, end, at);
             }
             return;
         }
-        if kernel.map_at(start).is_some() {
+        if kernel.rect_at(start).is_some() {
             return;
         }
         let dso = self.dsos.intern(name, DsoKind::Module, FileId::Unknown);

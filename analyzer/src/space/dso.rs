@@ -51,6 +51,47 @@ impl Dso {
     pub fn display_name(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.name)
     }
+
+    /// The short form in which perf prints the binary of an instruction of
+    /// process `pid` (`dso__set_basename` in `tools/perf/util/dso.c`, `map__new`
+    /// in `tools/perf/util/map.c`, `__kmod_path__parse`).
+    pub fn perf_name(&self, pid: i32) -> String {
+        let name = self.display_name();
+        match self.kind {
+            // Code in anonymous memory is taken for a JIT compiler's.
+            DsoKind::Anonymous => format!("[JIT] tid {pid}"),
+            DsoKind::Vdso => up_to_bracket(&name),
+            DsoKind::Kernel | DsoKind::Module if name.starts_with('[') => up_to_bracket(&name),
+            DsoKind::Module => {
+                let file = basename(&name);
+                match file.find(".ko") {
+                    Some(end) => format!("[{}]", file[..end].replace('-', "_")),
+                    None => file.to_owned(),
+                }
+            }
+            DsoKind::Kernel | DsoKind::File => {
+                let map = name.strip_prefix("/tmp/perf-");
+                let tid = map.and_then(|rest| rest.strip_suffix(".map")?.parse::<i32>().ok());
+                match tid {
+                    Some(tid) => format!("[JIT] tid {tid}"),
+                    None => basename(&name).to_owned(),
+                }
+            }
+        }
+    }
+}
+
+fn basename(path: &str) -> &str {
+    match path.rsplit('/').next() {
+        Some(file) if !file.is_empty() => file,
+        _ => path,
+    }
+}
+
+/// `[kernel.kallsyms]_text` is printed without the symbol.
+fn up_to_bracket(name: &str) -> String {
+    let end = name.find(']').map_or(name.len(), |at| at + 1);
+    name[..end].to_owned()
 }
 
 /// The kind of user-mode memory with this name (`tools/perf/util/map.c`).
@@ -229,4 +270,32 @@ pub(super) fn classes(dsos: &[Dso]) -> Vec<Class> {
 pub(super) struct Class {
     pub(super) id: u32,
     pub(super) order: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_perfs() {
+        let name = |kind, name: &str| {
+            let dso = Dso {
+                name: name.as_bytes().into(),
+                kind,
+                inode: None,
+                build_id: None,
+            };
+            dso.perf_name(7)
+        };
+        use DsoKind::{Anonymous, File, Kernel, Module, Vdso};
+        assert_eq!(name(File, "/usr/lib/libc.so.6"), "libc.so.6");
+        assert_eq!(name(File, "/tmp/perf-12.map"), "[JIT] tid 12");
+        assert_eq!(name(File, "odd/"), "odd/");
+        assert_eq!(name(Anonymous, "//anon"), "[JIT] tid 7");
+        assert_eq!(name(Vdso, "[vdso]"), "[vdso]");
+        assert_eq!(name(Kernel, "[kernel.kallsyms]_text"), "[kernel.kallsyms]");
+        assert_eq!(name(Module, "[kvm]"), "[kvm]");
+        assert_eq!(name(Module, "/lib/modules/6/kvm-amd.ko.xz"), "[kvm_amd]");
+        assert_eq!(name(Module, "bpf_prog_12_x"), "bpf_prog_12_x");
+    }
 }

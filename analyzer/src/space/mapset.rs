@@ -39,7 +39,12 @@ pub(super) struct Rect {
 
 impl Rect {
     fn holds(&self, address: u64, at: At) -> bool {
-        self.start <= address && address < self.end && self.from <= at && at < self.to
+        self.start <= address && address < self.end && self.from <= at && self.outlasts(at)
+    }
+
+    /// Whether it is still there behind a moment, be it the last there is.
+    pub(super) fn outlasts(&self, at: At) -> bool {
+        self.to > at || self.to == FOREVER
     }
 }
 
@@ -53,9 +58,14 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// What is mapped at an address now.
-    pub(super) fn map_at(&self, address: u64) -> Option<MapId> {
+    pub(super) fn rect_at(&self, address: u64) -> Option<&Rect> {
         let (_, rect) = self.live.range(..=address).next_back()?;
-        (address < rect.end).then_some(rect.map)
+        (address < rect.end).then_some(rect)
+    }
+
+    /// Whether nothing was mapped so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.done.is_empty()
     }
 
     /// Stretches mappings that `reaches` names up to the next one above.
@@ -170,6 +180,12 @@ impl MapSet {
         }
     }
 
+    /// How many rectangles there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.rects.len()
+    }
+
     /// What is mapped at an address at a moment.
     pub(super) fn find(&self, address: u64, at: At) -> Option<&Rect> {
         let mut found = None;
@@ -194,7 +210,7 @@ impl MapSet {
     ) -> bool {
         self.groups_around(address, |group| {
             let rects = self.rects_of(group);
-            let first = rects.partition_point(|rect| rect.to <= from);
+            let first = rects.partition_point(|rect| !rect.outlasts(from));
             for rect in &rects[first..] {
                 if rect.from > to {
                     break;

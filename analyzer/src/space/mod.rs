@@ -4,6 +4,8 @@
 mod build;
 mod dso;
 mod mapset;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub(crate) use dso::{Dso, DsoId, DsoKind, Identity};
@@ -164,10 +166,12 @@ impl AddressSpace {
     fn image_during(&self, image: ImageId, address: u64, from: At, to: At) -> During {
         let maps = &self.images[image.0 as usize].maps;
         let mut moments: Vec<At> = Vec::new();
-        let mut first = None;
+        let mut covering = None;
+        let mut visited = 0;
         let all_visited = maps.during(address, from, to, |rect| {
-            if rect.from <= from && rect.to > to {
-                first = Some(rect.map);
+            visited += 1;
+            if rect.from <= from && rect.outlasts(to) {
+                covering = Some(rect.map);
             } else {
                 moments.extend([rect.from, rect.to]);
             }
@@ -175,7 +179,10 @@ impl AddressSpace {
         if !all_visited {
             return During::Varies;
         }
-        if let Some(map) = first {
+        // Others are there only under the stretched kernel, and go before it.
+        if visited == 1
+            && let Some(map) = covering
+        {
             return During::Same(Some(map));
         }
         let answer = self.find_in(image, address, from);
@@ -247,8 +254,9 @@ impl AddressSpace {
         }
     }
 
-    /// The name of a thread at a moment; absent when the capture never names
-    /// it.
+    /// The name of a thread at a moment; before its first name that one. Absent
+    /// when the capture never names it, or not yet since its number was used
+    /// for another thread.
     pub fn comm(&self, tid: i32, at: At) -> Option<&str> {
         self.threads.at(tid, at)
     }

@@ -8,8 +8,9 @@ use rustc_hash::FxHashMap;
 pub(super) struct Threads {
     names: Vec<Box<str>>,
     known: FxHashMap<Box<str>, u32>,
-    /// By thread, in the order of time.
-    history: FxHashMap<i32, Vec<(At, u32)>>,
+    /// By thread, in the order of time; no name from the moment on at which the
+    /// number went to a new thread that nobody named.
+    history: FxHashMap<i32, Vec<(At, Option<u32>)>>,
 }
 
 impl Threads {
@@ -25,17 +26,20 @@ impl Threads {
                 id
             }
         };
-        self.push(tid, at, id);
+        self.push(tid, at, Some(id));
     }
 
     /// A thread begins with its parent's name.
     pub(super) fn fork(&mut self, tid: i32, parent: i32, at: At) {
-        if let Some(&(_, id)) = self.history.get(&parent).and_then(|names| names.last()) {
-            self.push(tid, at, id);
+        let names = self.history.get(&parent).and_then(|names| names.last());
+        let inherited = names.and_then(|&(_, id)| id);
+        // The name that it gets later tells more than none.
+        if inherited.is_some() || self.history.contains_key(&tid) {
+            self.push(tid, at, inherited);
         }
     }
 
-    fn push(&mut self, tid: i32, at: At, id: u32) {
+    fn push(&mut self, tid: i32, at: At, id: Option<u32>) {
         let names = self.history.entry(tid).or_default();
         if names.last().is_none_or(|&(_, last)| last != id) {
             names.push((at, id));
@@ -43,11 +47,12 @@ impl Threads {
     }
 
     /// The name of a thread at a moment; before its first name that one. Absent
-    /// when the capture never names it.
+    /// when the capture never names it, or not yet since its number was used
+    /// for another thread.
     pub(super) fn at(&self, tid: i32, at: At) -> Option<&str> {
         let names = self.history.get(&tid)?;
         let after = names.partition_point(|&(from, _)| from <= at);
         let &(_, id) = names.get(after.saturating_sub(1))?;
-        self.names.get(id as usize).map(AsRef::as_ref)
+        self.names.get(id? as usize).map(AsRef::as_ref)
     }
 }

@@ -1,0 +1,255 @@
+//! `docs/formats/json.md` names every field that documents have, and documents
+//! have every field that it names; `docs/architecture.md` names every module.
+
+use crate::common::{contend_on, workspace};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The mark of fields that are reserved.
+const NOT_YET: &str = "**not yet**";
+
+/// Which section of the page describes the object at a path. Paths go through
+/// the names of fields; lists leave no trace in them.
+const SECTIONS: [(&str, &str); 22] = [
+    ("contend.info/1", "contend.info/1"),
+    ("contend.c2c/1", "contend.c2c/1"),
+    ("capture", "capture"),
+    ("capture.nodes", "nodes"),
+    ("quality", "quality"),
+    ("events", "events"),
+    ("can", "can"),
+    ("perf_counters", "perf_counters"),
+    ("classes", "classes"),
+    ("ratios", "ratios"),
+    ("ratios.hitm_per_load", "ratio"),
+    ("ratios.hitm_per_llc_miss", "ratio"),
+    ("ratios.remote_per_hitm", "ratio"),
+    ("ratios.peer_per_load", "ratio"),
+    ("lines", "lines"),
+    ("lines.object", "object"),
+    ("lines.perf_counters", "perf_counters"),
+    ("lines.latency", "latency"),
+    ("lines.writers", "writers` and `readers"),
+    ("lines.readers", "writers` and `readers"),
+    ("lines.rows", "rows"),
+    ("lines.rows.latency", "latency"),
+];
+
+/// Objects whose keys are no fields.
+const MAPS: [&str; 2] = ["records", "quality.skipped"];
+
+/// Fields whose text is one of a list on the page.
+const CHOICES: [&str; 8] = [
+    "capture.format",
+    "events.kind",
+    "sort",
+    "classes.op",
+    "classes.level",
+    "classes.snoop",
+    "classes.where",
+    "lines.verdict",
+];
+
+type Fields = BTreeMap<String, BTreeSet<String>>;
+
+/// What the page names, by section.
+#[derive(Debug, Default)]
+struct Page {
+    fields: Fields,
+    reserved: Fields,
+}
+
+/// The names in backticks of a table's cell.
+fn names(cell: &str) -> impl Iterator<Item = String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+fn read_page(text: &str) -> Page {
+    let mut page = Page::default();
+    let mut section = String::new();
+    let mut is_of_fields = false;
+    for line in text.lines() {
+        if let Some((_, title)) = line.split_once("## ").filter(|_| line.starts_with('#')) {
+            section = title.trim_matches('`').to_owned();
+        }
+        let Some(row) = line.strip_prefix('|') else {
+            is_of_fields = false;
+            continue;
+        };
+        let (first, rest) = row.split_once('|').unwrap_or((row, ""));
+        if ["field", "counter"].contains(&first.trim()) {
+            is_of_fields = true;
+        } else if is_of_fields {
+            let list = if rest.contains(NOT_YET) {
+                &mut page.reserved
+            } else {
+                &mut page.fields
+            };
+            list.entry(section.clone())
+                .or_default()
+                .extend(names(first));
+        }
+    }
+    page
+}
+
+/// What documents have, by section, and the texts that they choose from lists.
+#[derive(Debug, Default)]
+struct Found {
+    fields: Fields,
+    chosen: BTreeSet<(String, String)>,
+}
+
+impl Found {
+    fn document(&mut self, what: &str, document: &Value) {
+        let schema = document["schema"].as_str().expect("a schema");
+        self.value(what, schema, "", document);
+    }
+
+    fn value(&mut self, what: &str, schema: &str, path: &str, value: &Value) {
+        match value {
+            Value::Array(values) => {
+                for value in values {
+                    self.value(what, schema, path, value);
+                }
+            }
+            Value::Object(_) if MAPS.contains(&path) => {}
+            Value::Object(object) => {
+                let path_or_schema = if path.is_empty() { schema } else { path };
+                // Rows have the counters of lines.
+                let known = path_or_schema.replace("lines.rows.perf_", "lines.perf_");
+                let section = SECTIONS
+                    .iter()
+                    .find(|(path, _)| *path == known)
+                    .unwrap_or_else(|| panic!("{what}: an object at {path} is new to this test"));
+                let fields = self.fields.entry(section.1.to_owned()).or_default();
+                fields.extend(object.keys().cloned());
+                for (name, value) in object {
+                    let separator = if path.is_empty() { "" } else { "." };
+                    self.value(what, schema, &format!("{path}{separator}{name}"), value);
+                }
+            }
+            Value::String(text) if CHOICES.contains(&path) => {
+                self.chosen.insert((path.to_owned(), text.clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The demo, the demo cut short, and every small synthetic capture.
+fn captures(scratch: &Path) -> Vec<PathBuf> {
+    let demo = workspace().join("fixtures/demo/false-sharing.perf.data");
+    let bytes = std::fs::read(&demo).unwrap();
+    let cut = scratch.join("cut.perf.data");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let synthetic = contend_fixtures::captures().into_iter().map(|capture| {
+        let path = scratch.join(format!("{}.perf.data", capture.name));
+        std::fs::write(&path, capture.bytes).unwrap();
+        path
+    });
+    [demo, cut].into_iter().chain(synthetic).collect()
+}
+
+fn documents() -> Found {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut found = Found::default();
+    for capture in captures(scratch.path()) {
+        for args in [
+            &["info", "--json"][..],
+            &["c2c", "--json"],
+            &[
+                "c2c",
+                "--json",
+                "--coalesce",
+                "pid,tid",
+                "--pid",
+                "1",
+                "--show-all",
+            ],
+            &["c2c", "--json", "--coalesce", "dso", "--time", "0%..50%"],
+        ] {
+            let ended = contend_on(&capture, args);
+            let what = format!("{args:?} {}", capture.display());
+            // Where there is nothing to say there is no document.
+            if ended.code == Some(2) {
+                ended.refused(&what);
+            } else {
+                found.document(&what, &ended.json(&what));
+            }
+        }
+    }
+    found
+}
+
+fn listed(fields: &Fields) -> BTreeSet<String> {
+    let all = fields.iter();
+    all.flat_map(|(section, names)| names.iter().map(move |name| format!("{section}: {name}")))
+        .collect()
+}
+
+#[test]
+fn the_page_and_the_documents_have_the_same_fields() {
+    let text = std::fs::read_to_string(workspace().join("docs/formats/json.md")).unwrap();
+    let page = read_page(&text);
+    let found = documents();
+
+    let (named, had) = (listed(&page.fields), listed(&found.fields));
+    assert!(named.len() > 100, "the page was understood: {named:?}");
+    let unnamed: Vec<_> = had.difference(&named).collect();
+    assert!(unnamed.is_empty(), "not on the page: {unnamed:#?}");
+    let unseen: Vec<_> = named.difference(&had).collect();
+    assert!(
+        unseen.is_empty(),
+        "in no document, and not marked {NOT_YET}: {unseen:#?}"
+    );
+
+    for (path, text_of_field) in &found.chosen {
+        assert!(
+            text.contains(&format!("`{text_of_field}`")),
+            "{path} is {text_of_field:?}, which the page does not explain"
+        );
+    }
+    assert!(found.chosen.len() > 20, "{:?}", found.chosen);
+}
+
+/// A mark that is not taken away when the field comes fails the test above; one
+/// on a misspelt name would not.
+#[test]
+fn reserved_fields_are_those_of_the_contract() {
+    let text = std::fs::read_to_string(workspace().join("docs/formats/json.md")).unwrap();
+    let reserved = listed(&read_page(&text).reserved);
+    let reserved: Vec<&str> = reserved.iter().map(String::as_str).collect();
+    assert_eq!(
+        reserved,
+        [
+            "object: field",
+            "object: name",
+            "quality: missing_binaries",
+            "rows: function",
+            "rows: source",
+        ]
+    );
+}
+
+/// Files and folders of a folder of sources, without `lib` and `mod`.
+fn modules(sources: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(sources).unwrap();
+    let names = entries.map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".rs").unwrap_or(&name).to_owned()
+    });
+    names.filter(|name| name != "lib").collect()
+}
+
+#[test]
+fn the_architecture_names_every_module() {
+    let text = std::fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
+    let named: BTreeSet<String> = names(&text.replace("```", "")).collect();
+    for sources in ["analyzer/src", "analyzer/perfdata/src"] {
+        let modules = modules(&workspace().join(sources));
+        let unnamed: Vec<_> = modules.difference(&named).collect();
+        assert!(unnamed.is_empty(), "modules of {sources}: {unnamed:?}");
+    }
+}

@@ -92,6 +92,16 @@ impl Capture {
         out
     }
 
+    /// `(address, latency)` of every load that has both, in the order of the file.
+    pub(crate) fn load_latencies(&self) -> Vec<(u64, u64)> {
+        let samples = Samples::new(self.sample_type);
+        let records = self.records().into_iter();
+        records
+            .filter(|(kind, _)| *kind == SAMPLE)
+            .filter_map(|(_, range)| samples.load_latency(&self.bytes[range]))
+            .collect()
+    }
+
     /// The same capture with other data sources of its samples.
     pub(crate) fn with_sources(&self, change: impl Fn(u64) -> u64) -> Vec<u8> {
         let place = Samples::new(self.sample_type).source;
@@ -128,6 +138,8 @@ impl Capture {
 struct Samples {
     address: usize,
     source: usize,
+    /// WEIGHT, or WEIGHT_STRUCT, whose latency is its lower half.
+    weight: Option<(usize, u64)>,
 }
 
 impl Samples {
@@ -160,7 +172,19 @@ impl Samples {
         Self {
             address: places[&3],
             source: places[&15],
+            weight: match (places.get(&14), places.get(&24)) {
+                (Some(at), _) => Some((*at, u64::MAX)),
+                (None, Some(at)) => Some((*at, u64::from(u32::MAX))),
+                (None, None) => None,
+            },
         }
+    }
+
+    fn load_latency(&self, record: &[u8]) -> Option<(u64, u64)> {
+        let (address, source) = self.read(record);
+        let (at, mask) = self.weight?;
+        let latency = u64_at(record, at) & mask;
+        (source & 0x2 != 0 && address != 0 && latency != 0).then_some((address, latency))
     }
 
     fn read(&self, record: &[u8]) -> (u64, u64) {

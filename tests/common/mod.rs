@@ -2,7 +2,7 @@
 //! do not live in this repository, comparing with perf.
 
 // Every test target includes this module and uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub(crate) mod capture;
 pub(crate) mod compare;

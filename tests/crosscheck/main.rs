@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod known;
+mod latency;
 mod oracle;
 mod planted;
 

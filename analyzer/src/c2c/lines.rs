@@ -60,6 +60,13 @@ impl RawLine {
         }
     }
 
+    /// Adds what another worker knows of the same line.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.file(other.key, other.first);
+        self.last_time = self.last_time.max(other.last_time);
+        self.tally.merge(&other.tally);
+    }
+
     /// Moves the first and last moment so that they include `at`; the key is that
     /// of the first sample.
     pub(super) fn file(&mut self, key: RawKey, at: At) {

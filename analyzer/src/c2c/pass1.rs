@@ -3,12 +3,13 @@
 use super::code_pages::CodePages;
 use super::kinds::{Kinds, Totals};
 use super::lines::{RawKey, RawLine};
-use super::shards::{Binner, RawLines};
+use super::shards::{Gathered, RawLines};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::survey::{SAMPLE, Survey};
 use anyhow::Result;
 use contend_perfdata::{At, Batch, EventTable, WalkReport};
+use rayon::prelude::*;
 
 /// What the first pass found.
 pub(super) struct Found {
@@ -24,7 +25,7 @@ pub(super) struct Found {
 struct Worker {
     survey: Survey,
     kinds: Kinds,
-    bins: Binner,
+    gathered: Gathered,
     code: CodePages,
     filtered: u64,
 }
@@ -33,20 +34,25 @@ struct Worker {
 pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Result<Found> {
     let table = RawLines::new();
     let events = capture.data().events();
-    let (workers, report) = capture.walk(
+    let (mut workers, report) = capture.walk(
         || Worker {
             survey: Survey::new(events.len()),
             kinds: Kinds::new(),
-            bins: Binner::new(),
+            gathered: Gathered::new(),
             code: CodePages::new(),
             filtered: 0,
         },
         |worker, batch| {
-            worker.batch(batch, events, filter, line_size);
-            worker.bins.flush(&table, &worker.kinds);
+            worker.batch(batch, events, filter, line_size, &table);
+            // Kinds may be renumbered now.
+            worker.gathered.file(&worker.kinds, &table);
             worker.kinds.fold_if_large();
         },
     )?;
+    capture.pool().install(|| {
+        let workers = workers.par_iter_mut();
+        workers.for_each(|worker| worker.gathered.finish(&table));
+    });
     let mut totals = Totals::default();
     let mut code = CodePages::new();
     let mut surveys = Vec::new();
@@ -68,9 +74,15 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
 }
 
 impl Worker {
-    fn batch(&mut self, batch: &Batch, events: &EventTable, filter: &Filter, line_size: u64) {
+    fn batch(
+        &mut self,
+        batch: &Batch,
+        events: &EventTable,
+        filter: &Filter,
+        line_size: u64,
+        table: &RawLines,
+    ) {
         let takes_all = filter.is_empty();
-        self.bins.begin(batch.base());
         for record in batch.records() {
             if record.kind != SAMPLE {
                 self.survey.record(&record, events);
@@ -100,7 +112,9 @@ impl Worker {
             let kind = self.kinds.of(sample.data_src, sample.addr != 0);
             self.kinds.count(kind, sample.weight);
             let key = RawKey::new(&sample, record.misc, line_size);
-            self.bins.push(key, kind, sample.time, record.pos);
+            if self.gathered.push(key, kind, at) {
+                self.gathered.file(&self.kinds, table);
+            }
             if self.kinds.get(kind).is_looked_up {
                 self.code.note(sample.pid, sample.ip, at);
             }

@@ -110,10 +110,7 @@ pub(super) fn resolve_varying(
                     empty.insert(more);
                 }
                 std::collections::hash_map::Entry::Occupied(mut known) => {
-                    let known = known.get_mut();
-                    known.file(more.key, more.first);
-                    known.last_time = known.last_time.max(more.last_time);
-                    known.tally.merge(&more.tally);
+                    known.get_mut().merge(&more);
                 }
             }
         }

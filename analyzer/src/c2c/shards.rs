@@ -1,44 +1,61 @@
 //! The table of all raw lines in the first pass.
 //!
-//! Workers turn samples into small events, sort them into bins by the hash of
-//! their line, and hand each bin to its shard under a lock once a batch. So
-//! there is one table, whatever the number of threads, and a shard's part of it
-//! stays in the cache while its bin is worked off.
+//! Every worker has a table of its own, so that it takes no lock for a sample,
+//! and empties it into a shared one when it gets large: memory follows the
+//! number of lines, not that of threads.
 
 use super::kinds::{KindId, Kinds};
 use super::lines::{RawKey, RawLine};
 use contend_perfdata::At;
 use hashbrown::HashTable;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use hashbrown::hash_table::Entry;
+use std::sync::{Mutex, PoisonError};
 
-/// How many shards the table has: enough that a shard of 100,000 lines fits
-/// into a level-2 cache, few enough that the bins of one batch are not tiny.
+/// How many parts the shared table has, each with a lock.
 const SHARDS: usize = 64;
 
-/// How many lines are fetched ahead of their turn.
-const AHEAD: usize = 16;
+/// How many lines a worker keeps for itself: 8 MiB of them.
+const OWN_LINES: usize = 1 << 17;
 
-/// One sample on its way to its shard.
-#[derive(Clone, Copy, Debug)]
-struct Event {
-    /// [`RawKey::hash`], which three steps need.
-    hash: u64,
-    key: RawKey,
-    kind: KindId,
-    /// Bytes behind the start of the batch.
-    offset: u32,
-    time: u64,
+/// How many samples are gathered before their lines are looked up.
+const BLOCK: usize = 32;
+
+type Table = HashTable<RawLine>;
+
+/// The table that workers share.
+pub(super) struct RawLines {
+    shards: Vec<Mutex<Table>>,
 }
 
-/// The table of all raw lines.
-pub(super) struct RawLines {
-    shards: Vec<Mutex<HashTable<RawLine>>>,
+fn shard_of(hash: u64) -> usize {
+    // The high bits of the hash are hashbrown's tags, the low ones its buckets;
+    // the shard takes bits between them.
+    (hash >> 48) as usize % SHARDS
 }
 
 impl RawLines {
     pub(super) fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Takes all lines of a worker.
+    fn take(&self, own: &mut Table) {
+        let mut lines: Vec<RawLine> = own.drain().collect();
+        lines.sort_unstable_by_key(|line| shard_of(line.key.hash()));
+        let mut lines = lines.into_iter().peekable();
+        while let Some(line) = lines.peek() {
+            let number = shard_of(line.key.hash());
+            let shard = &self.shards[number];
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(line) = lines.next_if(|line| shard_of(line.key.hash()) == number) {
+                let same = |known: &RawLine| known.key == line.key;
+                match shard.entry(line.key.hash(), same, |line| line.key.hash()) {
+                    Entry::Occupied(mut known) => known.get_mut().merge(&line),
+                    Entry::Vacant(empty) => drop(empty.insert(line)),
+                }
+            }
         }
     }
 
@@ -54,92 +71,80 @@ impl RawLines {
     }
 }
 
-fn lock(shard: &Mutex<HashTable<RawLine>>) -> MutexGuard<'_, HashTable<RawLine>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+/// One sample on its way to its line.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    /// [`RawKey::hash`].
+    hash: u64,
+    key: RawKey,
+    kind: KindId,
+    at: At,
 }
 
-fn add(shard: &mut HashTable<RawLine>, event: &Event, base: u64, kinds: &Kinds) {
-    let at = At {
-        time: event.time,
-        pos: base + u64::from(event.offset),
-    };
-    let line = shard
-        .entry(
-            event.hash,
-            |line| line.key == event.key,
-            |line| line.key.hash(),
-        )
-        .or_insert_with(|| RawLine::new(event.key, at))
-        .into_mut();
-    line.first = line.first.min(at);
-    line.last_time = line.last_time.max(at.time);
-    line.tally.add(&kinds.get(event.kind).line);
+/// What one worker has gathered.
+pub(super) struct Gathered {
+    block: Vec<Event>,
+    own: Table,
 }
 
-/// Reads a word of the line of each event, so that the processor fetches all of
-/// them at once: a look-up that waits for its line keeps the next one waiting.
-fn touch(shard: &HashTable<RawLine>, events: &[Event]) {
-    let words = events.iter().map(|event| {
-        let mut candidates = shard.iter_hash(event.hash);
-        candidates.next().map_or(0, |line| line.last_time)
-    });
-    std::hint::black_box(words.fold(0, |all, word| all ^ word));
-}
-
-/// One worker's bins in front of the table.
-pub(super) struct Binner {
-    bins: Vec<Vec<Event>>,
-    base: u64,
-    /// Where flushing begins, so that workers do not queue for the same shard.
-    turn: usize,
-}
-
-impl Binner {
+impl Gathered {
     pub(super) fn new() -> Self {
         Self {
-            bins: vec![Vec::new(); SHARDS],
-            base: 0,
-            turn: rayon::current_thread_index().unwrap_or(0) * 7,
+            block: Vec::with_capacity(BLOCK),
+            own: Table::new(),
         }
     }
 
-    /// Begins a batch whose records stand at `base` and behind.
-    pub(super) fn begin(&mut self, base: u64) {
-        self.base = base;
-    }
-
+    /// Notes a sample; true when [`Self::file`] has to be called.
     #[inline]
-    pub(super) fn push(&mut self, key: RawKey, kind: KindId, time: u64, pos: u64) {
-        // The high bits of the hash are hashbrown's tags, the low ones its
-        // buckets; the shard takes bits between them.
-        let hash = key.hash();
-        let shard = (hash >> 48) as usize % SHARDS;
-        self.bins[shard].push(Event {
-            hash,
+    pub(super) fn push(&mut self, key: RawKey, kind: KindId, at: At) -> bool {
+        self.block.push(Event {
+            hash: key.hash(),
             key,
             kind,
-            offset: (pos - self.base) as u32,
-            time,
+            at,
         });
+        self.block.len() >= BLOCK
     }
 
-    /// Hands the bins of the batch to the table.
-    pub(super) fn flush(&mut self, table: &RawLines, kinds: &Kinds) {
-        self.turn += 1;
-        for step in 0..SHARDS {
-            let shard = (self.turn + step) % SHARDS;
-            let bin = &mut self.bins[shard];
-            if bin.is_empty() {
-                continue;
-            }
-            let mut shard = lock(&table.shards[shard]);
-            for events in bin.chunks(AHEAD) {
-                touch(&shard, events);
-                for event in events {
-                    add(&mut shard, event, self.base, kinds);
-                }
-            }
-            bin.clear();
+    /// Files what was noted.
+    #[inline]
+    pub(super) fn file(&mut self, kinds: &Kinds, table: &RawLines) {
+        self.touch();
+        for event in &self.block {
+            let line = self
+                .own
+                .entry(
+                    event.hash,
+                    |line| line.key == event.key,
+                    |line| line.key.hash(),
+                )
+                .or_insert_with(|| RawLine::new(event.key, event.at))
+                .into_mut();
+            line.first = line.first.min(event.at);
+            line.last_time = line.last_time.max(event.at.time);
+            line.tally.add(&kinds.get(event.kind).line);
         }
+        self.block.clear();
+        if self.own.len() > OWN_LINES {
+            table.take(&mut self.own);
+        }
+    }
+
+    /// Reads a word of the line of each event, so that the processor fetches all
+    /// of them at once: a look-up that waits for its line keeps the next one
+    /// waiting.
+    fn touch(&self) {
+        let words = self.block.iter().map(|event| {
+            let mut candidates = self.own.iter_hash(event.hash);
+            candidates.next().map_or(0, |line| line.last_time)
+        });
+        std::hint::black_box(words.fold(0, |all, word| all ^ word));
+    }
+
+    /// Hands everything to the shared table.
+    pub(super) fn finish(&mut self, table: &RawLines) {
+        debug_assert!(self.block.is_empty(), "every batch ends with a call of file");
+        table.take(&mut self.own);
     }
 }

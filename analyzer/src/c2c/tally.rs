@@ -35,6 +35,12 @@ impl<const N: usize> Tally<N> {
 
     /// Adds another tally.
     pub(super) fn merge(&mut self, other: &Self) {
+        if other.spilled.is_none() && self.recent[0] + other.recent[0] < SPILL_AT {
+            for (count, more) in self.recent.iter_mut().zip(&other.recent) {
+                *count = count.wrapping_add(*more);
+            }
+            return;
+        }
         let mut total = self.total();
         for (sum, more) in total.iter_mut().zip(other.total()) {
             *sum += more;

@@ -73,7 +73,7 @@ pub struct SampleLayout {
     pub(super) endian: Endianness,
     pub(super) places: Places,
     /// Whether words are stored in the other byte order than this machine's.
-    swapped: bool,
+    pub(super) swapped: bool,
 }
 
 impl SampleLayout {
@@ -191,16 +191,15 @@ impl SampleLayout {
         })
     }
 
-    /// The two numbers of four bytes each at a place; absent when the field is.
+    /// The two numbers of four bytes each in a word: the kernel writes two u32,
+    /// one after the other, in its own byte order.
     #[inline]
-    pub(super) fn pair(&self, words: &[[u8; 8]], place: u16) -> Option<(u32, u32)> {
-        // The kernel writes two u32, one after the other, in its own byte order.
-        let word = self.word(words, place)?;
+    pub(super) fn pair_of(&self, word: u64) -> (u32, u32) {
         let (low, high) = (word as u32, (word >> 32) as u32);
-        Some(match self.endian {
+        match self.endian {
             Endianness::LittleEndian => (low, high),
             Endianness::BigEndian => (high, low),
-        })
+        }
     }
 }
 
@@ -269,6 +268,7 @@ mod tests {
         };
         let layout = SampleLayout::new(fields, Endianness::BigEndian);
         let body = [0, 0, 0, 7, 0, 0, 0, 9];
-        assert_eq!(layout.pair(words(&body), layout.places.tid), Some((7, 9)));
+        let word = layout.word(words(&body), layout.places.tid);
+        assert_eq!(word.map(|word| layout.pair_of(word)), Some((7, 9)));
     }
 }

@@ -46,10 +46,28 @@ impl SampleLayout {
     /// The first field that does not fit into the record.
     #[inline(always)]
     pub fn decode_memory(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
-        let places = &self.places;
-        if !places.tail_is_fixed {
+        if self.swapped || !self.places.tail_is_fixed {
+            return self.decode_memory_slowly(body);
+        }
+        self.decode_fixed(body, |word| word)
+    }
+
+    #[cold]
+    fn decode_memory_slowly(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
+        if !self.places.tail_is_fixed {
             return self.decode(body).map(|sample| self.memory_of(&sample));
         }
+        self.decode_fixed(body, u64::swap_bytes)
+    }
+
+    /// Decodes by plain loads; `order` brings a word into this machine's order.
+    #[inline(always)]
+    fn decode_fixed(
+        &self,
+        body: &[u8],
+        order: impl Fn(u64) -> u64,
+    ) -> Result<MemorySample, SampleError> {
+        let places = &self.places;
         let words = words(body);
         if words.len() < usize::from(places.span) {
             return Err(SampleError {
@@ -57,24 +75,26 @@ impl SampleLayout {
                 available: body.len(),
             });
         }
-        let (pid, tid) = match self.pair(words, places.tid) {
-            Some((pid, tid)) => (pid.cast_signed(), tid.cast_signed()),
-            None => (-1, -1),
+        let word = |place: u16| {
+            let word = words.get(usize::from(place))?;
+            Some(order(u64::from_ne_bytes(*word)))
         };
-        let weight = self.word(words, places.weight).unwrap_or(0);
+        let (pid, tid) = match word(places.tid) {
+            Some(pair) => self.pair_of(pair),
+            None => (u32::MAX, u32::MAX),
+        };
+        let weight = word(places.weight).unwrap_or(0);
         Ok(MemorySample {
-            ip: self.word(words, places.ip).unwrap_or(0),
-            pid,
-            tid,
-            time: self.word(words, places.time).unwrap_or(0),
-            addr: self.word(words, places.addr).unwrap_or(0),
-            cpu: self
-                .pair(words, places.cpu)
-                .map_or(MemorySample::NO_CPU, |(cpu, _)| cpu),
-            period: self.word(words, places.period).unwrap_or(1),
+            ip: word(places.ip).unwrap_or(0),
+            pid: pid.cast_signed(),
+            tid: tid.cast_signed(),
+            time: word(places.time).unwrap_or(0),
+            addr: word(places.addr).unwrap_or(0),
+            cpu: word(places.cpu).map_or(MemorySample::NO_CPU, |pair| self.pair_of(pair).0),
+            period: word(places.period).unwrap_or(1),
             weight: self.main_weight(weight),
-            data_src: DataSrc(self.word(words, places.data_src).unwrap_or(0)),
-            phys_addr: self.word(words, places.phys_addr).unwrap_or(0),
+            data_src: DataSrc(word(places.data_src).unwrap_or(0)),
+            phys_addr: word(places.phys_addr).unwrap_or(0),
         })
     }
 

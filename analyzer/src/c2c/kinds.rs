@@ -69,7 +69,7 @@ pub(super) struct Kind {
 }
 
 /// A kind in the table of one thread; valid until the next fold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct KindId(u32);
 
 /// The kinds that one thread has met.

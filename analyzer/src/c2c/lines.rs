@@ -5,7 +5,7 @@ use contend_perfdata::{At, MemorySample};
 use std::hash::Hasher;
 
 /// A line as a sample names it: by virtual address, process and CPU mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RawKey {
     /// The address of the line's first byte (AVMA).
     pub(super) line: u64,

@@ -276,7 +276,7 @@ impl Context<'_> {
         } else {
             (Place::default(), String::new())
         };
-        let mut tids: Vec<i32> = row.threads.keys().map(|&(_, tid)| tid).collect();
+        let mut tids: Vec<i32> = row.threads.iter().map(|&((_, tid), _)| tid).collect();
         tids.sort_unstable();
         // Two processes, at different times, may have used one thread id.
         tids.dedup();

@@ -3,7 +3,7 @@
 
 use super::kinds::Kind;
 use super::part::Part;
-use super::uses::{Use, UseKey};
+use super::uses::{ThreadUses, Use, UseKey};
 use crate::memory::{Counter, Delta};
 use contend_perfdata::{At, MemorySample};
 use hashbrown::HashTable;
@@ -67,7 +67,7 @@ pub(super) struct Row {
     /// The first sample, and its process and thread.
     pub(super) first: Option<(At, i32, i32)>,
     /// What each thread did, by process and thread.
-    pub(super) threads: FxHashMap<(i32, i32), Use>,
+    pub(super) threads: ThreadUses,
     /// By the place of the node in the capture's list; nodes behind the end did
     /// nothing.
     pub(super) nodes: Vec<NodePart>,
@@ -90,7 +90,7 @@ impl Row {
         self.part.add(sample, kind, filed.nomap, filed.memory_node);
         let first = (filed.at, sample.pid, sample.tid);
         self.first = Some(self.first.map_or(first, |known| known.min(first)));
-        let thread = self.threads.entry((sample.pid, sample.tid)).or_default();
+        let thread = self.threads.of((sample.pid, sample.tid));
         thread.add_sample(&kind.one_use, sample.period);
         if let Some(node) = filed.cpu_node {
             self.node(usize::from(node)).add(&kind.delta);
@@ -110,8 +110,8 @@ impl Row {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        for (thread, more) in &other.threads {
-            self.threads.entry(*thread).or_default().add(more);
+        for (thread, more) in other.threads.iter() {
+            self.threads.of(*thread).add(more);
         }
         for (node, more) in other.nodes.iter().enumerate() {
             self.node(node).merge(more);
@@ -124,11 +124,10 @@ type Place = (u32, RowKey);
 
 fn hash((line, row): &Place) -> u64 {
     let mut hasher = rustc_hash::FxHasher::default();
-    hasher.write_u64(u64::from(*line) << 32 | u64::from(row.offset));
-    hasher.write_u64(row.ip);
     let thread = u64::from(row.pid.cast_unsigned()) << 32 | u64::from(row.tid.cast_unsigned());
-    hasher.write_u64(thread);
-    hasher.write_u32(row.dso);
+    let place = u64::from(*line) << 32 | u64::from(row.offset);
+    hasher.write_u64(place ^ u64::from(row.dso) << 16);
+    hasher.write_u64(row.ip ^ thread.rotate_left(16));
     hasher.finish()
 }
 
@@ -177,7 +176,7 @@ impl Rows {
         for ((line, key), row) in self.rows {
             let detail = &mut details[line as usize];
             detail.part.merge(&row.part);
-            for (&(pid, tid), used) in &row.threads {
+            for &((pid, tid), ref used) in row.threads.iter() {
                 if used.is_access() {
                     let key = UseKey {
                         offset: key.offset,

@@ -72,7 +72,7 @@ impl RawLines {
 }
 
 /// One sample on its way to its line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Event {
     /// [`RawKey::hash`].
     hash: u64,
@@ -83,14 +83,17 @@ struct Event {
 
 /// What one worker has gathered.
 pub(super) struct Gathered {
-    block: Vec<Event>,
+    block: [Event; BLOCK],
+    /// How many of the block are there.
+    filled: usize,
     own: Table,
 }
 
 impl Gathered {
     pub(super) fn new() -> Self {
         Self {
-            block: Vec::with_capacity(BLOCK),
+            block: [Event::default(); BLOCK],
+            filled: 0,
             own: Table::new(),
         }
     }
@@ -98,20 +101,23 @@ impl Gathered {
     /// Notes a sample; true when [`Self::file`] has to be called.
     #[inline]
     pub(super) fn push(&mut self, key: RawKey, kind: KindId, at: At) -> bool {
-        self.block.push(Event {
+        // Callers file a full block before they push more.
+        self.block[self.filled % BLOCK] = Event {
             hash: key.hash(),
             key,
             kind,
             at,
-        });
-        self.block.len() >= BLOCK
+        };
+        self.filled += 1;
+        self.filled >= BLOCK
     }
 
     /// Files what was noted.
     #[inline]
     pub(super) fn file(&mut self, kinds: &Kinds, table: &RawLines) {
-        self.touch();
-        for event in &self.block {
+        let events = &self.block[..self.filled.min(BLOCK)];
+        touch(&self.own, events);
+        for event in events {
             let line = self
                 .own
                 .entry(
@@ -125,26 +131,25 @@ impl Gathered {
             line.last_time = line.last_time.max(event.at.time);
             line.tally.add(&kinds.get(event.kind).line);
         }
-        self.block.clear();
+        self.filled = 0;
         if self.own.len() > OWN_LINES {
             table.take(&mut self.own);
         }
     }
 
-    /// Reads a word of the line of each event, so that the processor fetches all
-    /// of them at once: a look-up that waits for its line keeps the next one
-    /// waiting.
-    fn touch(&self) {
-        let words = self.block.iter().map(|event| {
-            let mut candidates = self.own.iter_hash(event.hash);
-            candidates.next().map_or(0, |line| line.last_time)
-        });
-        std::hint::black_box(words.fold(0, |all, word| all ^ word));
-    }
-
     /// Hands everything to the shared table.
     pub(super) fn finish(&mut self, table: &RawLines) {
-        debug_assert!(self.block.is_empty(), "every batch ends with a call of file");
+        debug_assert!(self.filled == 0, "every batch ends with a call of file");
         table.take(&mut self.own);
     }
+}
+
+/// Reads a word of the line of each event, so that the processor fetches all of
+/// them at once: a look-up that waits for its line keeps the next one waiting.
+fn touch(lines: &Table, events: &[Event]) {
+    let words = events.iter().map(|event| {
+        let mut candidates = lines.iter_hash(event.hash);
+        candidates.next().map_or(0, |line| line.last_time)
+    });
+    std::hint::black_box(words.fold(0, |all, word| all ^ word));
 }

@@ -1,6 +1,7 @@
 //! What threads did at the offsets of a line.
 
 use crate::memory::{Class, Counter, Delta};
+use rustc_hash::FxHashMap;
 
 /// What one thread did at one offset of a line: samples, and the events that
 /// they stand for (the sums of their periods), since loads and stores are
@@ -74,6 +75,59 @@ impl Use {
     /// Whether there was a load or a store.
     pub(super) fn is_access(&self) -> bool {
         self.loads + self.stores > 0
+    }
+}
+
+/// What each thread did on a row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ThreadUses {
+    /// By process and thread.
+    uses: Vec<((i32, i32), Use)>,
+    /// Places in `uses`, once there are more than [`FEW`].
+    places: FxHashMap<(i32, i32), u32>,
+    /// The place that was asked for last: an instruction is mostly one thread's,
+    /// or samples of one thread come together.
+    last: usize,
+}
+
+/// So many threads are searched one by one.
+const FEW: usize = 8;
+
+impl ThreadUses {
+    #[inline]
+    pub(super) fn of(&mut self, thread: (i32, i32)) -> &mut Use {
+        let is_last = self
+            .uses
+            .get(self.last)
+            .is_some_and(|(known, _)| *known == thread);
+        if !is_last {
+            self.last = self.place(thread);
+        }
+        &mut self.uses[self.last].1
+    }
+
+    fn place(&mut self, thread: (i32, i32)) -> usize {
+        let known = if self.places.is_empty() {
+            self.uses.iter().position(|(known, _)| *known == thread)
+        } else {
+            self.places.get(&thread).map(|&place| place as usize)
+        };
+        known.unwrap_or_else(|| {
+            let place = self.uses.len();
+            self.uses.push((thread, Use::default()));
+            if place == FEW {
+                let threads = self.uses.iter().map(|(thread, _)| *thread);
+                self.places = threads.zip(0..).collect();
+            } else if place > FEW {
+                self.places.insert(thread, place as u32);
+            }
+            place
+        })
+    }
+
+    /// The threads with what they did, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &((i32, i32), Use)> {
+        self.uses.iter()
     }
 }
 

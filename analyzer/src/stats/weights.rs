@@ -1,6 +1,7 @@
 //! An exact distribution of latencies, kept as value and count.
 
-/// Unsorted values that are gathered before they are merged into the runs.
+/// Unsorted values that are gathered before they are merged into the runs: at
+/// least this many, and more where there are many runs to go through.
 const PENDING: usize = 256;
 
 /// A multiset of latencies. Latencies repeat, so the runs are far fewer than
@@ -17,7 +18,7 @@ impl Weights {
     #[inline]
     pub(crate) fn add(&mut self, value: u64) {
         self.pending.push(value);
-        if self.pending.len() >= PENDING {
+        if self.pending.len() >= PENDING.max(4 * self.runs.len()) {
             self.settle();
         }
     }

@@ -11,4 +11,5 @@ mod documented;
 mod every_capture;
 mod index;
 mod manners;
+mod readme;
 mod records;

@@ -145,9 +145,16 @@ impl Class {
         self.op == Op::Load && (memory.contains(&self.level) || self.is_remote())
     }
 
-    /// Whether the answer came from another core complex, node or socket.
+    /// Whether the answer came from another core complex, node or socket. Another
+    /// core of the node is not remote when it answered from a level that the
+    /// hardware names: that is the node's L3, or a neighbour's L2. AMD names no
+    /// level for another core complex.
     pub fn is_remote(&self) -> bool {
-        !matches!(self.place, Where::Local | Where::Unknown)
+        match self.place {
+            Where::Local | Where::Unknown => false,
+            Where::SameNode => !matches!(self.level, Level::L2 | Level::L3),
+            Where::SameSocket | Where::OtherSocket | Where::OtherBoard | Where::Remote => true,
+        }
     }
 }
 
@@ -176,6 +183,9 @@ fn level(src: DataSrc) -> Level {
         DataSrc::NUM_UNC => Some(Level::Uncached),
         DataSrc::NUM_CXL => Some(Level::Cxl),
         DataSrc::NUM_IO => Some(Level::Io),
+        // AMD before Zen 4 has one code for the L3 and for the caches of another
+        // core complex (perf_ibs_get_mem_lvl in arch/x86/events/amd/ibs.c).
+        DataSrc::NUM_ANY_CACHE if src.lvl() & DataSrc::LVL_L3 != 0 => Some(Level::L3),
         DataSrc::NUM_ANY_CACHE => Some(Level::Cache),
         DataSrc::NUM_LFB => Some(Level::Lfb),
         DataSrc::NUM_RAM => Some(Level::Dram),
@@ -279,7 +289,14 @@ mod tests {
     fn a_zen_3_hitm_is_from_another_core_of_the_node() {
         let word = 0x02 | (0x02 | 0x40 | 0x400) << 5 | 0x10 << 19 | 11 << 33 | 1 << 43;
         let class = class(word);
-        assert!(class.is_hitm());
+        assert!(class.is_hitm() && !class.is_remote() && !class.is_llc_miss());
+        assert_eq!(class.place, Where::SameNode);
+    }
+
+    #[test]
+    fn a_zen_4_hitm_of_another_core_complex_is_remote() {
+        let class = class(0x02 | (0x02 | 0x400) << 5 | 0x10 << 19 | 11 << 33 | 1 << 37 | 1 << 43);
+        assert!(class.is_hitm() && class.is_remote());
         assert_eq!(class.place, Where::SameNode);
     }
 

@@ -1,21 +1,20 @@
 //! `contend info` as a table.
 
-use super::style::{Style, count, cut, cut_path};
+use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
 use crate::result::{Can, Info};
 use std::io::{self, Write};
-
-/// Columns of a terminal that tables fit into.
-const WIDTH: usize = 100;
 
 /// Writes the table.
 pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     let style = Style { color };
     let capture = &info.capture;
     let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {
-        match value {
-            Some(value) => writeln!(out, "{name:<10} {}", cut(&value, WIDTH - 11)),
-            None => Ok(()),
+        let lines = value.iter().flat_map(|value| wrap(value, WIDTH - 11, 0));
+        for (number, line) in lines.enumerate() {
+            let name = if number == 0 { name } else { "" };
+            writeln!(out, "{name:<10} {line}")?;
         }
+        Ok(())
     };
     fact(
         "capture",
@@ -29,10 +28,7 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     fact("cpus", cpus(info))?;
     fact("perf", capture.perf_version.clone())?;
     fact("command", capture.command.clone())?;
-    fact(
-        "duration",
-        capture.duration_s.map(|seconds| format!("{seconds:.3} s")),
-    )?;
+    fact("duration", capture.duration_s.map(duration))?;
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Events"))?;
     for event in &info.events {
@@ -52,7 +48,15 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     for (question, can) in &info.can {
         match can {
             Can::Yes => writeln!(out, "  {question:<8} yes")?,
-            Can::No(reason) => writeln!(out, "  {question:<8} no: {}", cut(reason, WIDTH - 15))?,
+            Can::No(reason) => {
+                for (number, line) in wrap(reason, WIDTH - 15, 0).into_iter().enumerate() {
+                    let (question, no) = match number {
+                        0 => (*question, "no:"),
+                        _ => ("", ""),
+                    };
+                    writeln!(out, "  {question:<8} {no:<3} {line}")?;
+                }
+            }
         }
     }
     quality(out, &info.quality, style)
@@ -116,7 +120,9 @@ pub(super) fn quality(
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Lost, skipped or missing"))?;
     for line in lines {
-        writeln!(out, "  {}", cut(&line, WIDTH - 2))?;
+        for line in wrap(&line, WIDTH - 2, 2) {
+            writeln!(out, "  {line}")?;
+        }
     }
     Ok(())
 }

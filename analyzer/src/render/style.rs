@@ -63,6 +63,40 @@ fn is_bidi(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Columns of a terminal that tables fit into.
+pub(super) const WIDTH: usize = 100;
+
+/// A text may take so many lines; the rest is cut off.
+const MOST_LINES: usize = 8;
+
+/// Breaks a text between words into lines of a number of columns; all but the
+/// first are indented.
+pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    let text = safe(text);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    while let Some(word) = words.next() {
+        let length = line.chars().count();
+        if length > 0 && length + 1 + word.chars().count() > columns {
+            if lines.len() + 1 == MOST_LINES {
+                let rest: Vec<&str> = std::iter::once(word).chain(words).collect();
+                lines.push(cut(&format!("{line} {}", rest.join(" ")), columns));
+                return lines;
+            }
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.trim().is_empty() {
+            line.push(' ');
+        } else if !lines.is_empty() {
+            line = " ".repeat(indent);
+        }
+        line += &cut(word, columns - indent);
+    }
+    lines.push(line);
+    lines
+}
+
 /// Cuts a text to a number of columns, the end with an ellipsis.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     let text = safe(text);
@@ -85,6 +119,17 @@ pub(super) fn cut_path(text: &str, columns: usize) -> String {
     format!("…{kept}")
 }
 
+/// A duration with the unit that suits it.
+pub(super) fn duration(seconds: f64) -> String {
+    if seconds >= 1.0 {
+        format!("{seconds:.2} s")
+    } else if seconds >= 1e-3 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{:.0} µs", seconds * 1e6)
+    }
+}
+
 /// A count with separators between thousands.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -103,6 +148,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn durations_are_readable() {
+        let texts = [75.0, 0.0031, 0.000_004].map(duration);
+        assert_eq!(texts, ["75.00 s", "3.1 ms", "4 µs"]);
+    }
+
+    #[test]
     fn counts_have_separators() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1234), "1,234");
@@ -112,6 +163,18 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(safe("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+
+    #[test]
+    fn long_texts_break_between_words() {
+        assert_eq!(wrap("one two three", 7, 1), ["one two", " three"]);
+        assert_eq!(wrap("one", 7, 1), ["one"]);
+        assert_eq!(wrap("", 7, 1), [""]);
+        assert_eq!(wrap("incomprehensible it is", 8, 2), ["incom…", "  it is"]);
+        let long = wrap(&"word ".repeat(1000), 20, 2);
+        assert_eq!(long.len(), MOST_LINES);
+        assert!(long.iter().all(|line| line.chars().count() <= 20));
+        assert!(long[MOST_LINES - 1].ends_with('…'));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::survey::{SAMPLE, Survey};
 use anyhow::{Context, Result};
 use contend_perfdata::{Batch, Header, PerfData, WalkReport, Walker};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A capture, the threads that work on it and its cuts.
 #[derive(Debug)]
@@ -15,6 +17,33 @@ pub struct Capture {
     data: PerfData,
     walker: Walker,
     pool: rayon::ThreadPool,
+    meter: Arc<Meter>,
+}
+
+/// How far the walks through a capture have come.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    walks: AtomicU64,
+    /// Bytes of records that the current walk has handed out.
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Meter {
+    /// The number of the current walk, how many bytes of records it has handed
+    /// out, and how many there are. Compressed captures hand out more than
+    /// there are.
+    pub(crate) fn state(&self) -> (u64, u64, u64) {
+        let [walks, done, total] =
+            [&self.walks, &self.done, &self.total].map(|part| part.load(Ordering::Relaxed));
+        (walks, done, total)
+    }
+
+    fn begin(&self, total: u64) {
+        self.walks.fetch_add(1, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
 }
 
 impl Capture {
@@ -35,6 +64,7 @@ impl Capture {
             walker: data.walker(chunk),
             data,
             pool,
+            meter: Arc::default(),
         })
     }
 
@@ -63,6 +93,11 @@ impl Capture {
         &self.pool
     }
 
+    /// How far the walks have come.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
     /// Walks all records; see [`Walker::walk`].
     ///
     /// # Errors
@@ -72,6 +107,12 @@ impl Capture {
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, &Batch) + Sync,
     ) -> Result<(Vec<S>, WalkReport)> {
+        self.meter.begin(self.walker.total_bytes());
+        let each = |state: &mut S, batch: &Batch| {
+            each(state, batch);
+            let bytes = batch.len() as u64;
+            self.meter.done.fetch_add(bytes, Ordering::Relaxed);
+        };
         self.walker
             .walk(&self.pool, start, each)
             .with_context(|| format!("cannot read {}", self.path.display()))

@@ -1,7 +1,7 @@
 //! Help, version, colour, pipes.
 
 use crate::common::{contend, contend_on, contend_reading, run, workspace};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 fn demo() -> PathBuf {
@@ -227,4 +227,21 @@ fn documents_name_their_schema() {
             assert!(low <= value && value <= high, "{ratio}");
         }
     }
+}
+
+#[test]
+fn output_goes_through_links_and_into_devices() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+    std::fs::write(&file, "old").expect("a file");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    for target in [link.as_path(), Path::new("/dev/null")] {
+        let target = target.to_str().expect("UTF-8");
+        let run = contend_on(&demo(), &["c2c", "--json", "-o", target]);
+        assert_eq!(run.code, Some(0), "{target}: {}", run.stderr);
+    }
+    assert!(link.is_symlink(), "the link was replaced");
+    let text = std::fs::read_to_string(&file).expect("the file");
+    assert!(text.contains("contend.c2c/1"), "{text}");
+    assert!(!Path::new("/dev/null").is_file(), "the device was replaced");
 }

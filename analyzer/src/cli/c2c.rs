@@ -2,6 +2,7 @@
 
 use super::args::{C2cArguments, CoalesceBy, Filters, SortBy};
 use super::output;
+use super::progress::Progress;
 use crate::c2c::{self, Coalesce, Options, Sort};
 use crate::capture::Capture;
 use crate::filter::Filter;
@@ -24,7 +25,10 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
-    let result = analyze(arguments, &mut capture)?;
+    let progress = Progress::start(common, &capture);
+    let result = analyze(arguments, &mut capture);
+    drop(progress);
+    let result = result?;
     if common.json {
         return output::json(common, &result);
     }

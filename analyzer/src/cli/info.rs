@@ -2,6 +2,7 @@
 
 use super::args::InfoArguments;
 use super::output;
+use super::progress::Progress;
 use crate::capture::Capture;
 use crate::info::info;
 use crate::render;
@@ -11,7 +12,9 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let common = &arguments.common;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let progress = Progress::start(common, &capture);
     let (survey, walk) = capture.survey()?;
+    drop(progress);
     let result = info(&capture, &survey, &walk);
     if common.json {
         return output::json(common, &result);

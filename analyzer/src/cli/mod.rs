@@ -4,6 +4,7 @@ mod args;
 mod c2c;
 mod info;
 mod output;
+mod progress;
 
 use anyhow::Result;
 use args::{Arguments, Command};

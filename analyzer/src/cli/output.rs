@@ -14,7 +14,12 @@ pub(super) fn write(
 ) -> Result<()> {
     match &common.output {
         Some(path) => {
-            write_file(path, render).with_context(|| format!("cannot write {}", path.display()))
+            let written = if is_special(path) {
+                write_into(path, render)
+            } else {
+                write_file(path, render)
+            };
+            written.with_context(|| format!("cannot write {}", path.display()))
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
@@ -23,6 +28,19 @@ pub(super) fn write(
             Ok(())
         }
     }
+}
+
+/// Whether something stands there that is no file: a device, a pipe, a link. It
+/// is written into, not replaced.
+fn is_special(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|known| !known.is_file())
+}
+
+fn write_into(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    render(&mut out)?;
+    out.flush()?;
+    Ok(())
 }
 
 /// Writes beside the file and renames, so that nobody sees half of it.

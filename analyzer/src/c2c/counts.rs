@@ -1,6 +1,5 @@
 //! The counters that the first pass keeps for every line.
 
-use super::tally::Tally;
 use crate::memory::{Counter, Counters, Delta};
 
 /// What decides which lines are shared and shown, and what perf sums over all
@@ -25,10 +24,7 @@ const BLOCKED: usize = COUNTERS.len();
 const LOOKED_UP: usize = BLOCKED + 1;
 const COUNTS: usize = LOOKED_UP + 1;
 
-/// The counters of a raw line.
-pub(super) type LineTally = Tally<COUNTS>;
-
-/// What one sample adds to a [`LineTally`].
+/// What one sample adds to its line, or a few of them.
 pub(super) type LineDelta = [u8; COUNTS];
 
 pub(super) fn line_delta(delta: &Delta) -> LineDelta {
@@ -41,40 +37,41 @@ pub(super) fn line_delta(delta: &Delta) -> LineDelta {
     counts
 }
 
-/// The sums of a line, or of several.
+/// The sums of a line, or of several. It would take a capture of hundreds of
+/// gigabytes on one line to fill them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LineCounts([u64; COUNTS]);
+pub(super) struct LineCounts([u32; COUNTS]);
+
+impl From<LineDelta> for LineCounts {
+    fn from(delta: LineDelta) -> Self {
+        Self(delta.map(u32::from))
+    }
+}
 
 impl LineCounts {
-    pub(super) fn add(&mut self, tally: &LineTally) {
-        for (total, more) in self.0.iter_mut().zip(tally.total()) {
-            *total += more;
-        }
-    }
-
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         for (total, more) in self.0.iter_mut().zip(other.0) {
-            *total += more;
+            *total = total.saturating_add(more);
         }
     }
 
     /// Adds to a full set of counters, apart from what is no counter there.
     pub(super) fn add_to(&self, counters: &mut Counters) {
         for (&count, counter) in self.0.iter().zip(COUNTERS) {
-            counters.add(counter, count);
+            counters.add(counter, u64::from(count));
         }
         // Only ever shown as one sum.
-        counters.add(Counter::BlkData, self.0[BLOCKED]);
+        counters.add(Counter::BlkData, u64::from(self.0[BLOCKED]));
     }
 
     pub(super) fn get(&self, counter: Counter) -> u64 {
         let place = COUNTERS.iter().position(|&known| known == counter);
-        place.map_or(0, |place| self.0[place])
+        place.map_or(0, |place| u64::from(self.0[place]))
     }
 
     /// How many samples perf would look up in the mappings.
     pub(super) fn looked_up(&self) -> u64 {
-        self.0[LOOKED_UP]
+        u64::from(self.0[LOOKED_UP])
     }
 
     /// perf's test for a shared line: any HITM or peer snoop.

@@ -1,6 +1,6 @@
 //! Lines as samples name them, before anything is known of mappings.
 
-use super::counts::LineTally;
+use super::counts::LineCounts;
 use contend_perfdata::{At, MemorySample};
 use std::hash::Hasher;
 
@@ -34,20 +34,16 @@ impl RawKey {
     }
 }
 
-/// One raw line. Its size is that of a cache line: the first pass touches one
-/// for every sample.
+/// One raw line.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
 pub(super) struct RawLine {
     pub(super) key: RawKey,
     /// Its first sample.
     pub(super) first: At,
     /// The time of its last sample, in ns.
     pub(super) last_time: u64,
-    pub(super) tally: LineTally,
+    pub(super) counts: LineCounts,
 }
-
-const _: () = assert!(size_of::<RawLine>() == 64);
 
 impl RawLine {
     /// A line without counts.
@@ -56,7 +52,7 @@ impl RawLine {
             key,
             first,
             last_time: first.time,
-            tally: LineTally::default(),
+            counts: LineCounts::default(),
         }
     }
 
@@ -64,7 +60,7 @@ impl RawLine {
     pub(super) fn merge(&mut self, other: &Self) {
         self.file(other.key, other.first);
         self.last_time = self.last_time.max(other.last_time);
-        self.tally.merge(&other.tally);
+        self.counts.add(&other.counts);
     }
 
     /// Moves the first and last moment so that they include `at`; the key is that

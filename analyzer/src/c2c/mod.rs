@@ -17,6 +17,7 @@ mod identity;
 mod idset;
 mod kinds;
 mod lines;
+mod own_lines;
 mod part;
 mod pass1;
 mod pass2;

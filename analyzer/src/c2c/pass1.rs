@@ -3,7 +3,8 @@
 use super::code_pages::CodePages;
 use super::kinds::{Kinds, Totals};
 use super::lines::{RawKey, RawLine};
-use super::shards::{Gathered, RawLines};
+use super::own_lines::OwnLines;
+use super::shards::RawLines;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::survey::{SAMPLE, Survey};
@@ -25,7 +26,7 @@ pub(super) struct Found {
 struct Worker {
     survey: Survey,
     kinds: Kinds,
-    gathered: Gathered,
+    lines: OwnLines,
     code: CodePages,
     filtered: u64,
 }
@@ -38,20 +39,20 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
         || Worker {
             survey: Survey::new(events.len()),
             kinds: Kinds::new(),
-            gathered: Gathered::new(),
+            lines: OwnLines::new(),
             code: CodePages::new(),
             filtered: 0,
         },
         |worker, batch| {
             worker.batch(batch, events, filter, line_size, &table);
             // Kinds may be renumbered now.
-            worker.gathered.file(&worker.kinds, &table);
+            worker.lines.file(&worker.kinds, &table);
             worker.kinds.fold_if_large();
         },
     )?;
     capture.pool().install(|| {
         let workers = workers.par_iter_mut();
-        workers.for_each(|worker| worker.gathered.finish(&table));
+        workers.for_each(|worker| worker.lines.finish(&table));
     });
     let mut totals = Totals::default();
     let mut code = CodePages::new();
@@ -112,8 +113,8 @@ impl Worker {
             let kind = self.kinds.of(sample.data_src, sample.addr != 0);
             self.kinds.count(kind, sample.weight);
             let key = RawKey::new(&sample, record.misc, line_size);
-            if self.gathered.push(key, kind, at) {
-                self.gathered.file(&self.kinds, table);
+            if self.lines.push(key, kind, at) {
+                self.lines.file(&self.kinds, table);
             }
             if self.kinds.get(kind).is_looked_up {
                 self.code.note(sample.pid, sample.ip, at);

@@ -97,7 +97,7 @@ pub(super) fn resolve_varying(
                 let id = line_of(space, sample, key, at);
                 let line = lines.entry(id).or_insert_with(|| RawLine::new(key, at));
                 line.file(key, at);
-                line.tally.add(&kinds.get(kind).line);
+                line.counts.add(&kinds.get(kind).line.into());
             });
             kinds.fold_if_large();
         },

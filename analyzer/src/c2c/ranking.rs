@@ -97,7 +97,7 @@ impl Lines {
     fn counts(&self, shards: &[Vec<RawLine>], group: (u32, u32)) -> LineCounts {
         let mut counts = LineCounts::default();
         for (_, place) in self.group(group) {
-            counts.add(&self.raw(shards, *place).tally);
+            counts.add(&self.raw(shards, *place).counts);
         }
         counts
     }
@@ -110,12 +110,11 @@ impl Lines {
             unmapped: 0,
             candidates: Vec::new(),
         };
-        let mut shared = LineCounts::default();
         for &group in &self.groups {
             let counts = self.counts(shards, group);
             if counts.is_shared() {
                 sums.shared_lines += 1;
-                shared.merge(&counts);
+                counts.add_to(&mut sums.shared);
             }
             if self.group(group)[0].0.is_unmapped() {
                 sums.unmapped += counts.looked_up();
@@ -125,7 +124,6 @@ impl Lines {
                 sums.candidates.push((metric, group));
             }
         }
-        shared.add_to(&mut sums.shared);
         sums
     }
 

@@ -1,0 +1,214 @@
+//! The lines that one worker of the first pass has met.
+//!
+//! Every worker has a table of its own, so that it takes no lock for a sample,
+//! and hands lines to the shared table when they get hot or the table gets
+//! large: memory follows the number of lines, not that of samples or threads.
+
+use super::counts::{LineCounts, LineDelta};
+use super::kinds::{KindId, Kinds};
+use super::lines::{RawKey, RawLine};
+use super::shards::RawLines;
+use contend_perfdata::At;
+use hashbrown::HashTable;
+
+/// How many lines a worker keeps for itself: 8 MiB of them.
+const MOST_LINES: usize = 1 << 17;
+
+/// How many samples are gathered before their lines are looked up.
+const BLOCK: usize = 32;
+
+/// A line whose counters hold this many samples is handed over: one sample adds
+/// at most 2 to any of them.
+const HOT: u8 = 127;
+
+/// A line with small counters. Its size is that of a cache line: one is touched
+/// for every sample.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct OwnLine {
+    key: RawKey,
+    first: At,
+    last_time: u64,
+    /// The first one counts samples.
+    recent: LineDelta,
+}
+
+const _: () = assert!(size_of::<OwnLine>() == 64);
+
+impl OwnLine {
+    #[inline]
+    fn add(&mut self, at: At, delta: &LineDelta) {
+        self.first = self.first.min(at);
+        self.last_time = self.last_time.max(at.time);
+        for (count, more) in self.recent.iter_mut().zip(delta) {
+            *count = count.wrapping_add(*more);
+        }
+    }
+
+    fn to_raw(&self) -> RawLine {
+        RawLine {
+            key: self.key,
+            first: self.first,
+            last_time: self.last_time,
+            counts: LineCounts::from(self.recent),
+        }
+    }
+}
+
+/// One sample on its way to its line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Event {
+    /// [`RawKey::hash`].
+    hash: u64,
+    key: RawKey,
+    kind: KindId,
+    at: At,
+}
+
+/// What one worker has gathered.
+pub(super) struct OwnLines {
+    block: [Event; BLOCK],
+    /// How many of the block are there.
+    filled: usize,
+    lines: HashTable<OwnLine>,
+}
+
+impl OwnLines {
+    pub(super) fn new() -> Self {
+        Self {
+            block: [Event::default(); BLOCK],
+            filled: 0,
+            lines: HashTable::new(),
+        }
+    }
+
+    /// Notes a sample; true when [`Self::file`] has to be called.
+    #[inline]
+    pub(super) fn push(&mut self, key: RawKey, kind: KindId, at: At) -> bool {
+        // Callers file a full block before they push more.
+        self.block[self.filled % BLOCK] = Event {
+            hash: key.hash(),
+            key,
+            kind,
+            at,
+        };
+        self.filled += 1;
+        self.filled >= BLOCK
+    }
+
+    /// Files what was noted.
+    #[inline]
+    pub(super) fn file(&mut self, kinds: &Kinds, shared: &RawLines) {
+        let events = &self.block[..self.filled.min(BLOCK)];
+        touch(&self.lines, events);
+        for event in events {
+            let line = self
+                .lines
+                .entry(
+                    event.hash,
+                    |line| line.key == event.key,
+                    |line| line.key.hash(),
+                )
+                .or_insert_with(|| OwnLine {
+                    key: event.key,
+                    first: event.at,
+                    last_time: event.at.time,
+                    recent: LineDelta::default(),
+                })
+                .into_mut();
+            line.add(event.at, &kinds.get(event.kind).line);
+            if line.recent[0] >= HOT {
+                shared.add(line.to_raw());
+                line.recent = LineDelta::default();
+            }
+        }
+        self.filled = 0;
+        if self.lines.len() > MOST_LINES {
+            self.hand_over(shared);
+        }
+    }
+
+    fn hand_over(&mut self, shared: &RawLines) {
+        for line in self.lines.drain() {
+            if line.recent[0] > 0 {
+                shared.add(line.to_raw());
+            }
+        }
+    }
+
+    /// Hands everything to the shared table.
+    pub(super) fn finish(&mut self, shared: &RawLines) {
+        debug_assert!(self.filled == 0, "every batch ends with a call of file");
+        self.hand_over(shared);
+        self.lines = HashTable::new();
+    }
+}
+
+/// Reads a word of the line of each event, so that the processor fetches all of
+/// them at once: a look-up that waits for its line keeps the next one waiting.
+fn touch(lines: &HashTable<OwnLine>, events: &[Event]) {
+    let words = events.iter().map(|event| {
+        let mut candidates = lines.iter_hash(event.hash);
+        candidates.next().map_or(0, |line| line.last_time)
+    });
+    std::hint::black_box(words.fold(0, |all, word| all ^ word));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Counter;
+    use contend_perfdata::DataSrc;
+    use std::collections::BTreeMap;
+
+    fn key(number: u64) -> RawKey {
+        RawKey {
+            // Equal low bits, as of lines at the start of pages.
+            line: number / 5 * 4096,
+            pid: (number % 5) as i32 - 1,
+            mode: (number % 3) as u8,
+        }
+    }
+
+    /// Hot lines and more lines than a worker keeps lose nothing.
+    #[test]
+    fn two_workers_count_what_a_map_counts() {
+        // L2 and L3 with HITM: two HITMs in one sample.
+        let double = DataSrc(0x02 | (0x02 | 0x20 | 0x40) << 5 | 0x10 << 19);
+        let mut kinds = Kinds::new();
+        let kind = kinds.of(double, true);
+        let shared = RawLines::new();
+        let mut workers = [OwnLines::new(), OwnLines::new()];
+        let mut model: BTreeMap<RawKey, (At, u64, u64)> = BTreeMap::new();
+        let many = 2 * MOST_LINES as u64 + 1000;
+        for step in 0..many + 200_000 {
+            let number = if step < many { step } else { step * step % 97 };
+            let (key, at) = (
+                key(number),
+                At {
+                    time: step ^ 5,
+                    pos: step,
+                },
+            );
+            let worker = &mut workers[step as usize % 2];
+            if worker.push(key, kind, at) {
+                worker.file(&kinds, &shared);
+            }
+            let known = model.entry(key).or_insert((at, 0, 0));
+            *known = (known.0.min(at), known.1.max(at.time), known.2 + 1);
+        }
+        for worker in &mut workers {
+            worker.file(&kinds, &shared);
+            worker.finish(&shared);
+        }
+        let lines = shared.into_shards().into_iter().flatten();
+        let found: BTreeMap<RawKey, (At, u64, u64)> = lines
+            .map(|line| {
+                let entries = line.counts.get(Counter::NrEntries);
+                assert_eq!(line.counts.get(Counter::LclHitm), 2 * entries);
+                (line.key, (line.first, line.last_time, entries))
+            })
+            .collect();
+        assert!(found == model, "{} lines of {}", found.len(), model.len());
+    }
+}

@@ -17,18 +17,21 @@ pub(crate) struct Topology {
     memory: Vec<(Range<u64>, u64)>,
 }
 
+/// Nodes behind so many are no nodes: the kernel's largest `MAX_NUMNODES`.
+const MOST_NODES: u16 = 1024;
+
 impl Topology {
     /// Takes the topology from the features of a capture.
     pub(crate) fn new(features: &Features) -> Self {
         let list = &features.numa_topology;
         let mut cpu_nodes = Vec::new();
-        for (index, node) in list.iter().enumerate() {
+        for (index, node) in (0..MOST_NODES).zip(list) {
             for &cpu in &node.cpus {
                 let cpu = cpu as usize;
                 if cpu_nodes.len() <= cpu {
                     cpu_nodes.resize(cpu + 1, None);
                 }
-                cpu_nodes[cpu] = Some(index as u16);
+                cpu_nodes[cpu] = Some(index);
             }
         }
         Self {

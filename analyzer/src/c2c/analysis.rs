@@ -17,7 +17,7 @@ use crate::survey::Survey;
 use crate::topology::Topology;
 use anyhow::Result;
 use contend_perfdata::{CpuMode, WalkReport};
-use rustc_hash::{FxHashMap, FxHashSet};
+use foldhash::{HashMap, HashSet};
 
 /// What lines are ordered and chosen by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,9 +222,9 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
 fn targets(
     shown: &[Shown],
     shards: &[Vec<RawLine>],
-    varying: &FxHashSet<RawKey>,
-) -> FxHashMap<RawKey, Target> {
-    let mut targets = FxHashMap::default();
+    varying: &HashSet<RawKey>,
+) -> HashMap<RawKey, Target> {
+    let mut targets = HashMap::default();
     for key in varying {
         targets.insert(*key, Target::Varies);
     }

@@ -5,7 +5,7 @@
 //! notes the pages; in nearly every capture all of them turn out to be mapped.
 
 use contend_perfdata::At;
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 
 /// Instruction addresses with the same upper bits share a page of this size.
 pub(super) const PAGE: u64 = 4096;
@@ -37,14 +37,14 @@ impl Span {
 /// The pages that one thread, or all of them, have met.
 pub(super) struct CodePages {
     cache: Vec<Option<(CodePage, Span)>>,
-    pages: FxHashMap<CodePage, Span>,
+    pages: HashMap<CodePage, Span>,
 }
 
 impl CodePages {
     pub(super) fn new() -> Self {
         Self {
             cache: vec![None; CACHE_SLOTS],
-            pages: FxHashMap::default(),
+            pages: HashMap::default(),
         }
     }
 
@@ -86,7 +86,7 @@ impl CodePages {
     }
 }
 
-fn store(pages: &mut FxHashMap<CodePage, Span>, page: CodePage, span: Span) {
+fn store(pages: &mut HashMap<CodePage, Span>, page: CodePage, span: Span) {
     pages
         .entry(page)
         .and_modify(|known| known.join(span))

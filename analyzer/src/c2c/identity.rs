@@ -9,8 +9,8 @@ use super::code_pages::{CodePage, CodePages, PAGE};
 use super::lines::{RawKey, RawLine};
 use crate::space::{AddressSpace, During, MapId};
 use contend_perfdata::{At, CpuMode};
+use foldhash::HashSet;
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
 
 /// A line, in the order in which perf breaks ties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,7 +68,7 @@ pub(super) struct Resolved {
     pub(super) lines: Vec<(LineId, RawRef)>,
     /// Raw lines whose mapping changed between their first and last sample:
     /// their samples have to be looked up one by one.
-    pub(super) varying: FxHashSet<RawKey>,
+    pub(super) varying: HashSet<RawKey>,
 }
 
 /// Finds the line of every raw line.
@@ -100,7 +100,7 @@ pub(super) fn resolve_lines(
         })
         .collect();
     let mut lines = Vec::with_capacity(parts.iter().map(|(known, _)| known.len()).sum());
-    let mut all_varying = FxHashSet::default();
+    let mut all_varying = HashSet::default();
     for (known, varying) in parts {
         lines.extend(known);
         all_varying.extend(varying);
@@ -138,15 +138,12 @@ fn mapping_of(space: &AddressSpace, line: &RawLine, line_size: u64) -> During {
 }
 
 /// The pages of code that had no mapping at some time while they were sampled.
-pub(super) fn unmapped_code(space: &AddressSpace, pages: CodePages) -> FxHashSet<CodePage> {
-    let is_mapped = |pid: i32, ip: u64, from: At, to: At| {
-        let modes = [CpuMode::User, CpuMode::Kernel];
-        modes.into_iter().any(|mode| {
-            matches!(
-                space.find_during(mode, pid, ip, from, to),
-                During::Same(Some(_))
-            )
-        })
+pub(super) fn unmapped_code(space: &AddressSpace, pages: CodePages) -> HashSet<CodePage> {
+    let mapped = |mode: CpuMode, pid: i32, ip: u64, from: At, to: At| match space
+        .find_during(mode, pid, ip, from, to)
+    {
+        During::Same(map) => map,
+        During::Varies => None,
     };
     let unmapped = pages.into_iter().filter(|(page, span)| {
         let from = span.first;
@@ -155,7 +152,55 @@ pub(super) fn unmapped_code(space: &AddressSpace, pages: CodePages) -> FxHashSet
             pos: u64::MAX,
         };
         let start = page.page * PAGE;
-        !(is_mapped(page.pid, start, from, to) && is_mapped(page.pid, start + PAGE - 1, from, to))
+        // Mappings of a process are whole pages. Kernel modules and BPF programs
+        // are not: there may be a gap between two of them on a page.
+        let ends = [start, start + PAGE - 1];
+        let is_user = ends
+            .map(|ip| mapped(CpuMode::User, page.pid, ip, from, to))
+            .iter()
+            .all(Option::is_some);
+        let [first, last] = ends.map(|ip| mapped(CpuMode::Kernel, page.pid, ip, from, to));
+        !(is_user || first.is_some() && first == last)
     });
     unmapped.map(|(page, _)| page).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contend_perfdata::SideBand;
+
+    fn symbol(start: u64, length: u32) -> (At, SideBand) {
+        let event = SideBand::Ksymbol {
+            start,
+            length,
+            kind: 1,
+            unregister: false,
+            name: b"bpf_prog".as_slice().into(),
+        };
+        (
+            At {
+                time: 1,
+                pos: start,
+            },
+            event,
+        )
+    }
+
+    #[test]
+    fn a_gap_between_two_bpf_programs_is_not_taken_for_mapped() {
+        let page = 0xffff_ffff_c000_1000;
+        let suspects = |symbols: Vec<(At, SideBand)>| {
+            let space = AddressSpace::build(symbols, &[]);
+            let mut pages = CodePages::new();
+            pages.note(7, page + 0x800, At { time: 5, pos: 9 });
+            unmapped_code(&space, pages).len()
+        };
+        assert_eq!(
+            suspects(vec![symbol(page, 0x100), symbol(page + 0xf00, 0x100)]),
+            1
+        );
+        assert_eq!(suspects(vec![symbol(page, 0x100)]), 1);
+        assert_eq!(suspects(vec![symbol(page, 0x1000)]), 0);
+    }
 }

@@ -8,7 +8,7 @@ use super::part::mean_of;
 use super::uses::Use;
 use crate::memory::{Class, Counters, Delta};
 use contend_perfdata::DataSrc;
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 use std::collections::BTreeMap;
 
 /// Entries of the cache in front of the interned kinds.
@@ -75,7 +75,7 @@ pub(super) struct KindId(u32);
 /// The kinds that one thread has met.
 pub(super) struct Kinds {
     cache: Vec<(u64, u32)>,
-    interned: FxHashMap<(Delta, Option<Class>), u32>,
+    interned: HashMap<(Delta, Option<Class>), u32>,
     kinds: Vec<Kind>,
     folded: Totals,
 }
@@ -84,7 +84,7 @@ impl Kinds {
     pub(super) fn new() -> Self {
         Self {
             cache: vec![(0, 0); CACHE_SLOTS],
-            interned: FxHashMap::default(),
+            interned: HashMap::default(),
             kinds: Vec::new(),
             folded: Totals::default(),
         }

@@ -6,7 +6,7 @@
 
 use super::counts::{LineCounts, LineDelta};
 use super::kinds::{KindId, Kinds};
-use super::lines::{RawKey, RawLine};
+use super::lines::{Hashing, RawKey, RawLine};
 use super::shards::RawLines;
 use contend_perfdata::At;
 use hashbrown::HashTable;
@@ -58,7 +58,7 @@ impl OwnLine {
 /// One sample on its way to its line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Event {
-    /// [`RawKey::hash`].
+    /// Of the key.
     hash: u64,
     key: RawKey,
     kind: KindId,
@@ -71,14 +71,17 @@ pub(super) struct OwnLines {
     /// How many of the block are there.
     filled: usize,
     lines: HashTable<OwnLine>,
+    hashing: Hashing,
 }
 
 impl OwnLines {
-    pub(super) fn new() -> Self {
+    /// No lines; `hashing` is that of the shared table.
+    pub(super) fn new(hashing: Hashing) -> Self {
         Self {
             block: [Event::default(); BLOCK],
             filled: 0,
             lines: HashTable::new(),
+            hashing,
         }
     }
 
@@ -87,7 +90,7 @@ impl OwnLines {
     pub(super) fn push(&mut self, key: RawKey, kind: KindId, at: At) -> bool {
         // Callers file a full block before they push more.
         self.block[self.filled % BLOCK] = Event {
-            hash: key.hash(),
+            hash: key.hash_with(&self.hashing),
             key,
             kind,
             at,
@@ -107,7 +110,7 @@ impl OwnLines {
                 .entry(
                     event.hash,
                     |line| line.key == event.key,
-                    |line| line.key.hash(),
+                    |line| line.key.hash_with(&self.hashing),
                 )
                 .or_insert_with(|| OwnLine {
                     key: event.key,
@@ -178,7 +181,7 @@ mod tests {
         let mut kinds = Kinds::new();
         let kind = kinds.of(double, true);
         let shared = RawLines::new();
-        let mut workers = [OwnLines::new(), OwnLines::new()];
+        let mut workers = [0; 2].map(|_| OwnLines::new(shared.hashing()));
         let mut model: BTreeMap<RawKey, (At, u64, u64)> = BTreeMap::new();
         let many = 2 * MOST_LINES as u64 + 1000;
         for step in 0..many + 200_000 {

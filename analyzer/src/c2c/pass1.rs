@@ -39,7 +39,7 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
         || Worker {
             survey: Survey::new(events.len()),
             kinds: Kinds::new(),
-            lines: OwnLines::new(),
+            lines: OwnLines::new(table.hashing()),
             code: CodePages::new(),
             filtered: 0,
         },

@@ -15,7 +15,7 @@ use crate::survey::SAMPLE;
 use crate::topology::Topology;
 use anyhow::Result;
 use contend_perfdata::{At, Batch, CpuMode, EventTable, MemorySample};
-use rustc_hash::{FxHashMap, FxHashSet};
+use foldhash::{HashMap, HashSet};
 
 /// Where the samples of a raw line go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,10 @@ pub(super) struct Plan<'a> {
     pub(super) coalesce: &'a [Coalesce],
     /// What it looks for first: the addresses of all targets.
     pub(super) sieve: Sieve,
-    pub(super) targets: FxHashMap<RawKey, Target>,
+    pub(super) targets: HashMap<RawKey, Target>,
     /// The shown lines by identity, for raw lines whose mapping varies.
-    pub(super) shown: FxHashMap<LineId, u32>,
-    pub(super) unmapped_code: FxHashSet<CodePage>,
+    pub(super) shown: HashMap<LineId, u32>,
+    pub(super) unmapped_code: HashSet<CodePage>,
     /// Whether to keep what [`super::replay`] needs.
     pub(super) replay: bool,
 }
@@ -80,12 +80,12 @@ pub(super) fn resolve_varying(
     space: &AddressSpace,
     filter: &Filter,
     line_size: u64,
-    varying: &FxHashSet<RawKey>,
-) -> Result<FxHashMap<LineId, RawLine>> {
+    varying: &HashSet<RawKey>,
+) -> Result<HashMap<LineId, RawLine>> {
     let events = capture.data().events();
     let sieve = Sieve::new(varying.iter().map(|key| key.line));
     let (workers, _) = capture.walk(
-        || (Kinds::new(), FxHashMap::<LineId, RawLine>::default()),
+        || (Kinds::new(), HashMap::<LineId, RawLine>::default()),
         |(kinds, lines), batch| {
             let wanted = |addr| sieve.may_hold(addr & !(line_size - 1));
             each_sample(batch, events, filter, wanted, |sample, misc, at| {
@@ -102,7 +102,7 @@ pub(super) fn resolve_varying(
             kinds.fold_if_large();
         },
     )?;
-    let mut all: FxHashMap<LineId, RawLine> = FxHashMap::default();
+    let mut all: HashMap<LineId, RawLine> = HashMap::default();
     for (_, lines) in workers {
         for (id, more) in lines {
             match all.entry(id) {
@@ -197,7 +197,6 @@ impl Details {
                 kind,
                 nomap: kind.is_looked_up && !(is_mapped && code_is_mapped),
                 memory_node: plan.topology.node_of_address(sample.phys_addr),
-                cpu_node: plan.topology.node_of_cpu(sample.cpu),
             };
             self.rows.add(line, row, &filed);
             if plan.replay {

@@ -8,8 +8,8 @@
 use super::part::MEANS;
 use super::rows::RowKey;
 use contend_perfdata::At;
+use foldhash::HashMap;
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 
 /// One sample of a shown line.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +38,8 @@ pub struct Replayed {
 /// By line, and by line and row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplayedLines {
-    pub(super) lines: FxHashMap<u32, Replayed>,
-    pub(super) rows: FxHashMap<(u32, RowKey), Replayed>,
+    pub(super) lines: HashMap<u32, Replayed>,
+    pub(super) rows: HashMap<(u32, RowKey), Replayed>,
 }
 
 /// Goes through the samples in the order of time.

@@ -9,13 +9,13 @@ use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
 use crate::result::{
     Access, C2c, CaptureFacts, ClassRow, Compat, Hex, HiddenWidths, Latency, Line, LineCompat,
-    MemoryObject, NodeShare, Quality, Ratios, Row, RowCompat, cpu_ranges,
+    MemoryObject, Quality, Ratios, Row, RowCompat, cpu_ranges,
 };
 use crate::space::{AddressSpace, MapId};
 use crate::stats::{Ratio, Weights};
 use crate::topology::Topology;
 use contend_perfdata::{At, CpuMode};
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -304,7 +304,6 @@ impl Context<'_> {
                     CpuMode::Kernel => 'k',
                     _ => 'H',
                 },
-                by_node: self.by_node(&row, &nodes),
             },
             perf_counters: row.part.counters(),
         }
@@ -358,41 +357,10 @@ impl Context<'_> {
         widths
     }
 
-    /// The `-N` columns of perf.
-    fn by_node(&self, row: &RawRow, nodes: &BTreeSet<u16>) -> Vec<NodeShare> {
-        let counters = row.part.counters();
-        let metric = self.sort.metric(&counters);
-        let stores = counters.get(Counter::Store);
-        let share = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
-        let shares = nodes.iter().map(|&node| {
-            let of_node = |cpu: &u32| self.topology.node_of_cpu(*cpu) == Some(node);
-            let cpus: Vec<u32> = row.part.cpus.iter().filter(of_node).collect();
-            let part = row
-                .nodes
-                .get(usize::from(node))
-                .copied()
-                .unwrap_or_default();
-            let part_metric = match self.sort {
-                Sort::Total => part.lcl_hitm + part.rmt_hitm,
-                Sort::Remote => part.rmt_hitm,
-                Sort::Local => part.lcl_hitm,
-                Sort::Peer => part.peer,
-            };
-            NodeShare {
-                node,
-                cpus: cpus.len(),
-                cpu_list: cpu_ranges(cpus),
-                metric: share(part_metric, metric),
-                stores: share(part.stores, stores),
-            }
-        });
-        shares.collect()
-    }
-
     /// The threads that did something on a line, the busiest first.
     fn accesses(
         &self,
-        uses: &FxHashMap<UseKey, Use>,
+        uses: &HashMap<UseKey, Use>,
         count: fn(&Use) -> u64,
         order: fn(&Access) -> u64,
     ) -> Vec<Access> {

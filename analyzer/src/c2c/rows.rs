@@ -2,13 +2,13 @@
 //! instruction.
 
 use super::kinds::Kind;
+use super::lines::Hashing;
 use super::part::Part;
 use super::uses::{ThreadUses, Use, UseKey};
-use crate::memory::{Counter, Delta};
 use contend_perfdata::{At, MemorySample};
+use foldhash::HashMap;
 use hashbrown::HashTable;
-use rustc_hash::FxHashMap;
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 
 /// What rows of a line are told apart by, besides the offset in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,32 +34,6 @@ pub(super) struct RowKey {
     pub(super) dso: u32,
 }
 
-/// What the CPUs of one node did on a row.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NodePart {
-    pub(super) lcl_hitm: u64,
-    pub(super) rmt_hitm: u64,
-    pub(super) peer: u64,
-    pub(super) stores: u64,
-}
-
-impl NodePart {
-    #[inline]
-    fn add(&mut self, delta: &Delta) {
-        self.lcl_hitm += u64::from(delta.get(Counter::LclHitm));
-        self.rmt_hitm += u64::from(delta.get(Counter::RmtHitm));
-        self.peer += u64::from(delta.get(Counter::TotPeer));
-        self.stores += u64::from(delta.get(Counter::Store));
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.lcl_hitm += other.lcl_hitm;
-        self.rmt_hitm += other.rmt_hitm;
-        self.peer += other.peer;
-        self.stores += other.stores;
-    }
-}
-
 /// One row of a line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
@@ -68,9 +42,6 @@ pub(super) struct Row {
     pub(super) first: Option<(At, i32, i32)>,
     /// What each thread did, by process and thread.
     pub(super) threads: ThreadUses,
-    /// By the place of the node in the capture's list; nodes behind the end did
-    /// nothing.
-    pub(super) nodes: Vec<NodePart>,
 }
 
 /// One sample of a shown line and what was found out about it.
@@ -80,7 +51,6 @@ pub(super) struct Filed<'a> {
     pub(super) kind: &'a Kind,
     pub(super) nomap: bool,
     pub(super) memory_node: Option<u64>,
-    pub(super) cpu_node: Option<u16>,
 }
 
 impl Row {
@@ -92,16 +62,6 @@ impl Row {
         self.first = Some(self.first.map_or(first, |known| known.min(first)));
         let thread = self.threads.of((sample.pid, sample.tid));
         thread.add_sample(&kind.one_use, sample.period);
-        if let Some(node) = filed.cpu_node {
-            self.node(usize::from(node)).add(&kind.delta);
-        }
-    }
-
-    fn node(&mut self, node: usize) -> &mut NodePart {
-        if self.nodes.len() <= node {
-            self.nodes.resize(node + 1, NodePart::default());
-        }
-        &mut self.nodes[node]
     }
 
     fn merge(&mut self, other: &Self) {
@@ -113,17 +73,14 @@ impl Row {
         for (thread, more) in other.threads.iter() {
             self.threads.of(*thread).add(more);
         }
-        for (node, more) in other.nodes.iter().enumerate() {
-            self.node(node).merge(more);
-        }
     }
 }
 
 /// A row of one of the shown lines, by the number of the line.
 type Place = (u32, RowKey);
 
-fn hash((line, row): &Place) -> u64 {
-    let mut hasher = rustc_hash::FxHasher::default();
+fn hash((line, row): &Place, hashing: &Hashing) -> u64 {
+    let mut hasher = hashing.build_hasher();
     let thread = u64::from(row.pid.cast_unsigned()) << 32 | u64::from(row.tid.cast_unsigned());
     let place = u64::from(*line) << 32 | u64::from(row.offset);
     hasher.write_u64(place ^ u64::from(row.dso) << 16);
@@ -135,6 +92,7 @@ fn hash((line, row): &Place) -> u64 {
 #[derive(Default)]
 pub(super) struct Rows {
     index: HashTable<u32>,
+    hashing: Hashing,
     rows: Vec<(Place, Row)>,
 }
 
@@ -147,13 +105,13 @@ impl Rows {
 
     #[inline]
     fn row(&mut self, place: Place) -> &mut Row {
-        let rows = &mut self.rows;
+        let (rows, hashing) = (&mut self.rows, &self.hashing);
         let number = *self
             .index
             .entry(
-                hash(&place),
+                hash(&place, hashing),
                 |&number| rows[number as usize].0 == place,
-                |&number| hash(&rows[number as usize].0),
+                |&number| hash(&rows[number as usize].0, hashing),
             )
             .or_insert_with(|| rows.len() as u32)
             .get();
@@ -198,5 +156,5 @@ pub(super) struct LineDetail {
     pub(super) part: Part,
     /// In no particular order.
     pub(super) rows: Vec<(RowKey, Row)>,
-    pub(super) uses: FxHashMap<UseKey, Use>,
+    pub(super) uses: HashMap<UseKey, Use>,
 }

@@ -1,6 +1,6 @@
 //! The table of raw lines that the workers of the first pass share.
 
-use super::lines::RawLine;
+use super::lines::{Hashing, RawLine};
 use hashbrown::HashTable;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +10,7 @@ const SHARDS: usize = 64;
 /// All raw lines.
 pub(super) struct RawLines {
     shards: Vec<Mutex<Shard>>,
+    hashing: Hashing,
 }
 
 /// A part of them: the lines stand close together, since a hash table of lines
@@ -23,13 +24,19 @@ struct Shard {
 impl RawLines {
     pub(super) fn new() -> Self {
         Self {
+            hashing: Hashing::default(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
+    /// How all tables hash lines.
+    pub(super) fn hashing(&self) -> Hashing {
+        self.hashing.clone()
+    }
+
     /// Adds what a worker knows of a line.
     pub(super) fn add(&self, line: RawLine) {
-        let hash = line.key.hash();
+        let hash = line.key.hash_with(&self.hashing);
         // The high bits of the hash are hashbrown's tags, the low ones its
         // buckets; the shard takes bits between them.
         let shard = &self.shards[(hash >> 48) as usize % SHARDS];
@@ -41,7 +48,9 @@ impl RawLines {
             None => {
                 let place = lines.len() as u32;
                 lines.push(line);
-                places.insert_unique(hash, place, |&place| lines[place as usize].key.hash());
+                places.insert_unique(hash, place, |&place| {
+                    lines[place as usize].key.hash_with(&self.hashing)
+                });
             }
         }
     }

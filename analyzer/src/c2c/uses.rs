@@ -1,7 +1,7 @@
 //! What threads did at the offsets of a line.
 
 use crate::memory::{Class, Counter, Delta};
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 
 /// What one thread did at one offset of a line: samples, and the events that
 /// they stand for (the sums of their periods), since loads and stores are
@@ -84,7 +84,7 @@ pub(super) struct ThreadUses {
     /// By process and thread.
     uses: Vec<((i32, i32), Use)>,
     /// Places in `uses`, once there are more than [`FEW`].
-    places: FxHashMap<(i32, i32), u32>,
+    places: HashMap<(i32, i32), u32>,
     /// The place that was asked for last: an instruction is mostly one thread's,
     /// or samples of one thread come together.
     last: usize,

@@ -15,12 +15,16 @@
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
 use super::uses::{Use, UseKey};
-use rustc_hash::{FxHashMap, FxHashSet};
+use foldhash::{HashMap, HashSet};
 use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
 /// thread start and barriers leave lines with one to three.
 pub(super) const LEAST_SIGNAL: u64 = 10;
+
+/// With fewer sampled stores than this nobody knows where the others went. Lines
+/// without any are judged by locked loads, if there are some.
+const LEAST_STORES: u64 = 3;
 
 /// One kind of sharing prevails when it makes more than this many times the
 /// other's HITM loads.
@@ -56,16 +60,16 @@ pub(super) struct Judgement {
 
 /// The (offset, thread) matrix of a line, summed up.
 struct Events {
-    by_offset: FxHashMap<u32, u64>,
-    by_thread: FxHashMap<(i32, i32), u64>,
+    by_offset: HashMap<u32, u64>,
+    by_thread: HashMap<(i32, i32), u64>,
     total: u64,
 }
 
 impl Events {
-    fn new(uses: &FxHashMap<UseKey, Use>, events: impl Fn(&Use) -> u64) -> Self {
+    fn new(uses: &HashMap<UseKey, Use>, events: impl Fn(&Use) -> u64) -> Self {
         let mut all = Self {
-            by_offset: FxHashMap::default(),
-            by_thread: FxHashMap::default(),
+            by_offset: HashMap::default(),
+            by_thread: HashMap::default(),
             total: 0,
         };
         for (key, used) in uses {
@@ -93,12 +97,14 @@ impl Events {
 }
 
 /// Judges a line by what its threads did at its offsets.
-pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
+pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     let hitm: u64 = uses.values().map(|used| used.hitm).sum();
     let peer: u64 = uses.values().map(|used| used.peer).sum();
     // Cores that cannot tell HITM report that another cache answered.
     type Field = fn(&Use) -> u64;
-    let (signal_of, events_of, signal, name): (Field, Field, u64, &str) = if hitm > 0 {
+    // Few HITMs say nothing; they do not hide that there are many peer snoops.
+    let is_hitm = hitm > 0 && (hitm >= LEAST_SIGNAL || peer < LEAST_SIGNAL);
+    let (signal_of, events_of, signal, name): (Field, Field, u64, &str) = if is_hitm {
         (|used| used.hitm, |used| used.hitm_events, hitm, "HITM")
     } else {
         (
@@ -117,7 +123,18 @@ pub(super) fn judge(uses: &FxHashMap<UseKey, Use>) -> Judgement {
     }
     // Without a single sampled store, locked read-modify-writes that were
     // sampled as loads tell who writes.
-    let has_stores = uses.values().any(|used| used.stores > 0);
+    let stores: u64 = uses.values().map(|used| used.stores).sum();
+    let has_stores = stores > 0;
+    if has_stores && stores < LEAST_STORES {
+        let plural = if stores == 1 { "" } else { "s" };
+        return Judgement {
+            verdict: Verdict::Unknown,
+            why: format!(
+                "{signal} {name} loads, but only {stores} store{plural} sampled on the line: \
+                 too few to say which bytes they waited for"
+            ),
+        };
+    }
     let writes_of: Field = if has_stores {
         |used| used.store_events
     } else {
@@ -199,11 +216,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(uses: &FxHashMap<UseKey, Use>) -> Self {
-        let mut writers = FxHashSet::default();
-        let mut written = FxHashSet::default();
-        let mut readers = FxHashSet::default();
-        let mut read = FxHashSet::default();
+    fn new(uses: &HashMap<UseKey, Use>) -> Self {
+        let mut writers = HashSet::default();
+        let mut written = HashSet::default();
+        let mut readers = HashSet::default();
+        let mut read = HashSet::default();
         for (key, used) in uses {
             if used.stores > 0 || used.locked_events > 0 {
                 writers.insert((key.pid, key.tid));
@@ -247,7 +264,7 @@ mod tests {
     use super::*;
 
     /// (offset, thread, loads, stores, HITM loads)
-    fn uses(table: &[(u32, i32, u64, u64, u64)]) -> FxHashMap<UseKey, Use> {
+    fn uses(table: &[(u32, i32, u64, u64, u64)]) -> HashMap<UseKey, Use> {
         let entries = table.iter().map(|&(offset, tid, loads, stores, hitm)| {
             let used = Use {
                 loads,
@@ -310,6 +327,17 @@ mod tests {
     fn a_flag_that_is_rarely_written_is_read_mostly() {
         let uses = uses(&[(0, 1, 0, 5, 0), (0, 2, 400, 0, 30), (0, 3, 400, 0, 30)]);
         assert_eq!(judge(&uses).verdict, Verdict::ReadMostly);
+    }
+
+    #[test]
+    fn one_hitm_does_not_hide_many_peer_snoops() {
+        let mut uses = uses(&[(0, 1, 50, 50, 40), (8, 2, 50, 50, 40)]);
+        uses.values_mut().for_each(|used| used.hitm = 0);
+        assert_eq!(judge(&uses).verdict, Verdict::FalseSharing);
+        uses.values_mut().take(1).for_each(|used| used.hitm = 1);
+        let judgement = judge(&uses);
+        assert_eq!(judgement.verdict, Verdict::FalseSharing);
+        assert!(judgement.why.contains("80 peer-snoop"), "{}", judgement.why);
     }
 
     #[test]

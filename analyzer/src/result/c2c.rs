@@ -257,21 +257,4 @@ pub struct RowCompat {
     pub code_offset: u64,
     /// The letter for the mode of the samples: `.` user, `k` kernel, `H` other.
     pub level: char,
-    /// What the CPUs of each node did.
-    pub by_node: Vec<NodeShare>,
-}
-
-/// What the CPUs of one node did on a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeShare {
-    /// The node's place in the capture's list.
-    pub node: u16,
-    /// Its CPUs that took part: `0-7,16`.
-    pub cpu_list: String,
-    /// How many they are.
-    pub cpus: usize,
-    /// Their part of the row's metric, 0 to 1; absent when the row has none.
-    pub metric: Option<f64>,
-    /// Their part of the row's stores, 0 to 1; absent when the row has none.
-    pub stores: Option<f64>,
 }

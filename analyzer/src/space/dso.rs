@@ -1,7 +1,7 @@
 //! What is mapped: files, anonymous memory, the kernel.
 
 use contend_perfdata::{BuildId, BuildIdBytes, FileId, Inode};
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -130,7 +130,7 @@ pub(super) fn kernel_kind(name: &[u8]) -> DsoKind {
 #[derive(Debug, Default)]
 pub(super) struct Dsos {
     list: Vec<Dso>,
-    known: FxHashMap<(Box<[u8]>, DsoKind, FileKey), DsoId>,
+    known: HashMap<(Box<[u8]>, DsoKind, FileKey), DsoId>,
 }
 
 /// A [`FileId`] that can be a key.
@@ -159,7 +159,7 @@ impl Dsos {
     /// All DSOs, with the build-ids that the header's table gives by name to
     /// those that have none of their own.
     pub(super) fn finish(mut self, table: &[BuildId]) -> Vec<Dso> {
-        let by_name: FxHashMap<&[u8], BuildIdBytes> = table
+        let by_name: HashMap<&[u8], BuildIdBytes> = table
             .iter()
             .filter_map(|entry| {
                 let id = BuildIdBytes::new(&entry.build_id)?;
@@ -213,8 +213,8 @@ enum Rank {
 pub(super) fn classes(dsos: &[Dso]) -> Vec<Class> {
     // Generation and build-id are compared where both sides know them: a DSO
     // that does not know its own joins the first one that does.
-    let mut generations: FxHashMap<(u32, u32, u64), u64> = FxHashMap::default();
-    let mut build_ids: FxHashMap<(u32, u32, u64), BuildIdBytes> = FxHashMap::default();
+    let mut generations: HashMap<(u32, u32, u64), u64> = HashMap::default();
+    let mut build_ids: HashMap<(u32, u32, u64), BuildIdBytes> = HashMap::default();
     for dso in dsos {
         let Some(inode) = dso.inode else { continue };
         let file = (inode.major, inode.minor, inode.inode);

@@ -2,10 +2,12 @@
 # How long and how much memory `contend c2c` and `perf c2c report` need for the
 # same file, on this machine, in one run.
 #
-#   tests/bench/c2c-vs-perf.sh [--dir DIR] [--runs N] [--no-perf] [--x10] [--lines]
+#   tests/bench/c2c-vs-perf.sh [--dir DIR] [--runs N] [--rows N] [--no-perf] [--x10] [--lines]
 #
 #   --dir DIR   where the captures are made and kept (default: target/bench)
 #   --runs N    rounds of contend and the floor; the fastest of each are compared (default 7)
+#   --rows N    instructions that touch each line (default 4); perf's time and memory grow
+#               with the rows that they make, contend's with the rows of shown lines only
 #   --no-perf   leave perf out: it takes minutes and 15 GB of memory
 #   --x10       also a capture with ten times the samples: memory must not grow with them
 #   --lines     also a capture with 2,000,000 lines: memory per line
@@ -24,11 +26,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-dir=target/bench runs=7 with_perf=1 x10=0 many_lines=0
+dir=target/bench runs=7 rows=4 with_perf=1 x10=0 many_lines=0
 while [ $# -gt 0 ]; do
     case $1 in
         --dir) dir=$2; shift ;;
         --runs) runs=$2; shift ;;
+        --rows) rows=$2; shift ;;
         --no-perf) with_perf=0 ;;
         --x10) x10=1 ;;
         --lines) many_lines=1 ;;
@@ -47,7 +50,7 @@ contend=target/release/contend
 make_capture() { # FILE SAMPLES LINES
     if [ ! -e "$1" ]; then
         echo "making $1: $2 samples, $3 lines"
-        cargo run --release --quiet -p contend-fixtures -- big --samples "$2" --lines "$3" --cpus 64 -o "$1.part"
+        cargo run --release --quiet -p contend-fixtures -- big --samples "$2" --lines "$3" --cpus 64 --rows-per-line "$rows" -o "$1.part"
         mv "$1.part" "$1"
     fi
     cat "$1" > /dev/null
@@ -112,7 +115,7 @@ counts_of_contend() {
 }
 
 threads=$(nproc)
-main=$dir/c2c-10m.perf.data
+main=$dir/c2c-10m-$rows-rows.perf.data
 make_capture "$main" 10000000 100016
 echo
 echo "$(stat -c %s "$main" | awk '{ printf "%.0f MB", $1 / 1e6 }'), $threads CPUs: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)"
@@ -160,13 +163,13 @@ elif [ $with_perf = 1 ]; then
 fi
 
 if [ $x10 = 1 ]; then
-    make_capture "$dir/c2c-100m.perf.data" 100000000 100016
-    best_of "$dir/x10.json" $contend c2c --json --threads "$threads" "$dir/c2c-100m.perf.data"
+    make_capture "$dir/c2c-100m-$rows-rows.perf.data" 100000000 100016
+    best_of "$dir/x10.json" $contend c2c --json --threads "$threads" "$dir/c2c-100m-$rows-rows.perf.data"
     row "100 M samples, same lines" "$cost"
 fi
 if [ $many_lines = 1 ]; then
-    make_capture "$dir/c2c-lines.perf.data" 10000000 2000000
-    best_of "$dir/lines.json" $contend c2c --json --threads "$threads" "$dir/c2c-lines.perf.data"
+    make_capture "$dir/c2c-lines-$rows-rows.perf.data" 10000000 2000000
+    best_of "$dir/lines.json" $contend c2c --json --threads "$threads" "$dir/c2c-lines-$rows-rows.perf.data"
     row "10 M samples, 2 M lines" "$cost"
     awk -v c="$cost" 'BEGIN { split(c, x); printf "  %-34s %8.0f bytes a line\n", "", x[2] * 1048576 / 2e6 }'
 fi

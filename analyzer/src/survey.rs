@@ -1,11 +1,10 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
-use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand};
+use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
 use std::collections::BTreeMap;
 
-/// `PERF_RECORD_SAMPLE`.
-pub(crate) const SAMPLE: u32 = 9;
+pub(crate) use contend_perfdata::record_kind::SAMPLE;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;
@@ -15,7 +14,12 @@ const OTHER_KINDS: usize = 1024;
 
 /// Header-like records (`HEADER_ATTR` to `HEADER_FEATURE`) that a pipe may carry
 /// behind the first sample.
-const LATE_KINDS: [u32; 4] = [64, 67, 78, 80];
+const LATE_KINDS: [u32; 4] = [
+    record_kind::HEADER_ATTR,
+    record_kind::HEADER_BUILD_ID,
+    record_kind::EVENT_UPDATE,
+    record_kind::HEADER_FEATURE,
+];
 
 /// The most bytes of late header-like records that are kept.
 const LATE_LIMIT: usize = 64 << 20;
@@ -112,7 +116,7 @@ impl Survey {
             misc: record.misc,
             size: (record.body.len() + 8) as u16,
         };
-        let is_user_kind = record.kind >= 64;
+        let is_user_kind = record.kind >= record_kind::USER_TYPE_START;
         let time = if is_user_kind {
             None
         } else {

@@ -3,15 +3,11 @@
 use crate::error::Error;
 use crate::events::EventTable;
 use crate::header::{Format, Header};
+use crate::record::record_kind::{COMPRESSED, COMPRESSED2, SAMPLE};
 use crate::source::Source;
 use crate::walk::{RawRecord, Segment, Walker};
 use std::io;
 use std::sync::Arc;
-
-/// `PERF_RECORD_SAMPLE`.
-const SAMPLE: u32 = 9;
-const COMPRESSED: u32 = 81;
-const COMPRESSED2: u32 = 83;
 
 /// The places of records in one file of a directory begin this many bytes
 /// behind those of the file before: more than any file has.

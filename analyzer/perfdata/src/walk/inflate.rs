@@ -7,17 +7,13 @@
 //! them uncompressed. Inflating is serial; the workers take turns at it.
 
 use super::batch::Batch;
-use super::chain::{self, HEADER_SIZE, Link};
+use super::chain::{HEADER_SIZE, Link};
 use super::walker::{Segment, WalkDamage};
 use crate::bytes::Cursor;
+use crate::record::record_kind::{AUXTRACE, COMPRESSED, COMPRESSED2};
 use linux_perf_event_reader::Endianness;
 use std::io;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
-
-/// `PERF_RECORD_COMPRESSED`.
-pub(crate) const COMPRESSED: u32 = 81;
-/// `PERF_RECORD_COMPRESSED2`.
-pub(crate) const COMPRESSED2: u32 = 83;
 
 /// Bytes of the compressed file that are read at once.
 const WINDOW: usize = 1 << 20;
@@ -287,7 +283,7 @@ impl<'a> Stream<'a> {
 /// Sets the payload size inside an AUXTRACE or TRACING_DATA record to zero in
 /// the copy that is handed out, because its payload stays in the file.
 fn clear_payload_size(record: &mut [u8], kind: u32) {
-    let width = if kind == chain::AUXTRACE { 8 } else { 4 };
+    let width = if kind == AUXTRACE { 8 } else { 4 };
     if let Some(size) = record.get_mut(HEADER_SIZE..HEADER_SIZE + width) {
         size.fill(0);
     }

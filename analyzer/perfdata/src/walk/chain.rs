@@ -13,7 +13,7 @@ pub(super) const MAX_RECORD: usize = u16::MAX as usize;
 
 /// Records above this size are damage: simpleperf's largest hold the symbols of
 /// a kernel, some megabytes.
-const LARGEST_RECORD: usize = 256 << 20;
+const LARGEST_RECORD: usize = 32 << 20;
 
 /// The size of a HEADER_TRACING_DATA record whose payload stands behind it: the header
 /// and a u32, which old perfs did not pad. simpleperf puts the payload inside.
@@ -76,6 +76,13 @@ impl Link {
     /// Whether a record can have this size.
     pub(super) fn has_possible_size(&self) -> bool {
         (HEADER_SIZE..=LARGEST_RECORD).contains(&self.size)
+    }
+
+    /// Whether a record inside a compressed stream can have this size: there are
+    /// only those of perf and the kernel. A larger one would have to be inflated
+    /// as a whole, and few bytes make a huge one.
+    pub(super) fn has_possible_size_inflated(&self) -> bool {
+        (HEADER_SIZE..=MAX_RECORD).contains(&self.size)
     }
 
     /// Whether this looks like a header that perf or the kernel writes.

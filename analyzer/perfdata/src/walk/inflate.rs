@@ -223,13 +223,13 @@ impl<'a> Stream<'a> {
         let mut end = 0;
         let mut bad = false;
         while let Some(link) = Link::parse(&self.partial, end, self.endian) {
-            bad = !link.has_possible_size();
-            let Some(record) = self.partial.get_mut(end..end + link.size) else {
-                break;
-            };
+            bad = !link.has_possible_size_inflated();
             if bad {
                 break;
             }
+            let Some(record) = self.partial.get_mut(end..end + link.size) else {
+                break;
+            };
             if link.payload > 0 {
                 clear_payload_size(record, link.kind);
             }

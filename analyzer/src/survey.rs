@@ -114,7 +114,6 @@ impl Survey {
         let header = RecordHeader {
             kind: record.kind,
             misc: record.misc,
-            size: (record.body.len() + 8) as u16,
         };
         let is_user_kind = record.kind >= record_kind::USER_TYPE_START;
         let time = if is_user_kind {

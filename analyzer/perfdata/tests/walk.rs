@@ -256,3 +256,31 @@ fn a_huge_record_in_a_compressed_stream_is_damage() {
         assert_eq!(walked(&walker, 2).0, expected(&small), "{size}");
     }
 }
+
+/// Damage is told in the order of the segments, not of their offsets, which mean
+/// different files.
+#[test]
+fn damage_is_in_the_order_of_the_segments() {
+    let segment = |base: u64, whole: u16| {
+        let mut bytes = records(&vec![0; usize::from(whole)]).concat();
+        bytes.extend([0; 16]);
+        let range = 0..bytes.len() as u64;
+        let source: Arc<dyn contend_perfdata::Source> = Arc::new(bytes);
+        Segment {
+            source,
+            range,
+            base,
+            compressed: false,
+        }
+    };
+    let segments = vec![segment(0, 9), segment(1 << 44, 2), segment(2 << 44, 5)];
+    let walker = Walker::new(segments, Endianness::LittleEndian, 4096);
+    for _ in 0..2 {
+        let (_, report) = walker.walk(&pool(3), || (), |(), _| ()).unwrap();
+        let offsets: Vec<u64> = report.damage.iter().map(|damage| damage.offset).collect();
+        assert!(
+            [vec![9 * 16, 2 * 16, 5 * 16], vec![]].contains(&offsets),
+            "{offsets:?}"
+        );
+    }
+}

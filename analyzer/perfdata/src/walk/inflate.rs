@@ -8,7 +8,7 @@
 
 use super::batch::Batch;
 use super::chain::{HEADER_SIZE, Link};
-use super::walker::{Segment, WalkDamage};
+use super::walker::{DamageAt, Segment, WalkDamage};
 use crate::bytes::Cursor;
 use crate::record::record_kind::{AUXTRACE, COMPRESSED, COMPRESSED2};
 use linux_perf_event_reader::Endianness;
@@ -26,7 +26,7 @@ pub(super) struct Inflate<'a> {
     /// The segment being read; the ones behind it have not begun.
     current: usize,
     stream: Option<Stream<'a>>,
-    damage: Vec<WalkDamage>,
+    damage: Vec<DamageAt>,
 }
 
 impl<'a> Inflate<'a> {
@@ -60,14 +60,16 @@ impl<'a> Inflate<'a> {
             if !batch.is_empty() {
                 return Ok(true);
             }
-            self.damage.extend(stream.damage.take());
+            let damage = stream.damage.take();
+            self.damage
+                .extend(damage.map(|damage| (segment.base, damage)));
             self.stream = None;
             self.current += 1;
         }
         Ok(false)
     }
 
-    pub(super) fn finish(self) -> Vec<WalkDamage> {
+    pub(super) fn finish(self) -> Vec<DamageAt> {
         self.damage
     }
 }

@@ -228,7 +228,7 @@ fn a_directory_with_what_is_no_file() {
     }
 }
 
-/// Two million names of threads: no recording has so many, and a few kilobytes of
+/// Three million names of threads: no recording has so many, and a few kilobytes of
 /// a compressed one can.
 #[test]
 fn a_side_band_without_end() {
@@ -245,7 +245,7 @@ fn a_side_band_without_end() {
     for (_, range) in capture.records() {
         data.extend_from_slice(&capture.bytes[range]);
     }
-    data.extend(comm.repeat(2_200_000));
+    data.extend(comm.repeat(3_000_000));
     let scratch = tempfile::tempdir().unwrap();
     let file = written(
         scratch.path(),

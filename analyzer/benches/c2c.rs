@@ -44,6 +44,17 @@ fn stages(c: &mut Criterion) {
     };
     big.write(&mut BufWriter::new(file.as_file_mut())).unwrap();
 
+    // What is timed has to give the right answer.
+    let mut capture = Capture::open(file.path(), 0, DEFAULT_CHUNK).unwrap();
+    assert_eq!(capture.survey().unwrap().0.total_samples(), SAMPLES);
+    let found = analysis(&mut capture);
+    assert_eq!(found.survey.total_samples(), SAMPLES);
+    assert_eq!(found.memory_samples(), SAMPLES);
+    assert!(found.shared_lines > 0 && found.sampled_lines >= found.shared_lines);
+    let result = report(&capture, found, LINE);
+    assert_eq!(result.quality.samples, SAMPLES);
+    drop(result);
+
     let mut group = c.benchmark_group("c2c");
     group.throughput(Throughput::Elements(SAMPLES));
     for threads in [1, 0] {

@@ -2,9 +2,9 @@
 
 use crate::input::{self, Form};
 use crate::space::AddressSpace;
-use crate::survey::{SAMPLE, Survey};
-use anyhow::{Context, Result};
-use contend_perfdata::{Batch, Header, PerfData, WalkReport, Walker};
+use crate::survey::{SAMPLE, SIDE_BAND_LIMIT, Survey};
+use anyhow::{Context, Result, bail};
+use contend_perfdata::{Batch, Header, PerfData, RawRecord, WalkReport, Walker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,12 @@ pub struct Capture {
     walker: Walker,
     pool: rayon::ThreadPool,
     meter: Arc<Meter>,
+    /// Whether the header has what stands behind the first sample.
+    has_late: bool,
+    /// Why no answer can be given, found out by a survey.
+    refused: Option<String>,
+    /// Look-ups in the last address space that were given up.
+    given_up: Arc<AtomicU64>,
 }
 
 /// How far the walks through a capture have come.
@@ -65,6 +71,9 @@ impl Capture {
             data,
             pool,
             meter: Arc::default(),
+            has_late: false,
+            refused: None,
+            given_up: Arc::default(),
         })
     }
 
@@ -98,15 +107,30 @@ impl Capture {
         Arc::clone(&self.meter)
     }
 
+    /// How many look-ups in the address space were given up: see
+    /// [`AddressSpace::given_up`].
+    pub fn given_up(&self) -> u64 {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// One line on why the last survey makes every answer impossible.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// Walks all records; see [`Walker::walk`].
     ///
     /// # Errors
-    /// When the capture cannot be read.
+    /// When the capture cannot be read, or when a survey found that it has more
+    /// side-band records than any recording.
     pub fn walk<S: Send>(
         &self,
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, &Batch) + Sync,
     ) -> Result<(Vec<S>, WalkReport)> {
+        if let Some(reason) = &self.refused {
+            bail!("cannot read {}: {reason}", self.path.display());
+        }
         self.meter.begin(self.walker.total_bytes());
         let each = |state: &mut S, batch: &Batch| {
             each(state, batch);
@@ -122,7 +146,7 @@ impl Capture {
     /// their event and time.
     ///
     /// # Errors
-    /// When the capture cannot be read.
+    /// As [`Capture::walk`].
     pub fn survey(&mut self) -> Result<(Survey, WalkReport)> {
         let events = self.data.events();
         let (parts, report) = self.walk(
@@ -144,6 +168,9 @@ impl Capture {
             },
         )?;
         let survey = self.finish_survey(parts);
+        if let Some(reason) = &self.refused {
+            bail!("cannot read {}: {reason}", self.path.display());
+        }
         Ok((survey, report))
     }
 
@@ -154,18 +181,34 @@ impl Capture {
         for part in parts {
             survey.merge(part);
         }
-        survey.late.sort_unstable();
-        for record in std::mem::take(&mut survey.late) {
-            self.data.absorb(record.kind, record.misc, &record.body);
+        let late = survey.take_late();
+        if !std::mem::replace(&mut self.has_late, true) {
+            for record in &late {
+                self.data.absorb(&RawRecord {
+                    kind: record.kind,
+                    misc: record.misc,
+                    body: &record.body,
+                    pos: record.pos,
+                });
+            }
+        }
+        if survey.is_side_band_refused() {
+            self.refused = Some(format!(
+                "its records of processes and mappings take more than {} MiB, which no \
+                 recording does: it is damaged or made up",
+                SIDE_BAND_LIMIT >> 20
+            ));
         }
         survey
     }
 
     /// Builds the address space from the side band of a survey, which gives it
     /// away.
-    pub fn address_space(&self, survey: &mut Survey) -> AddressSpace {
+    pub fn address_space(&mut self, survey: &mut Survey) -> AddressSpace {
         let side_band = std::mem::take(&mut survey.side_band);
         let build_ids = &self.header().features.build_ids;
-        AddressSpace::build(side_band, build_ids)
+        let space = AddressSpace::build(side_band, build_ids);
+        self.given_up = space.given_up();
+        space
     }
 }

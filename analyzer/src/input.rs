@@ -102,7 +102,16 @@ fn directory(path: &Path) -> Result<Sources> {
             .and_then(|name| name.strip_prefix("data."))
             .and_then(|number| number.parse().ok());
         if let Some(number) = number {
-            threads.push((number, entry.path()));
+            // Opening a named pipe would wait for its writer, perhaps for ever.
+            let path = entry.path();
+            if !path.is_file() {
+                bail!(
+                    "cannot read {}: not a regular file, as those of a recording with \
+                     `perf record --threads` are",
+                    path.display()
+                );
+            }
+            threads.push((number, path));
         }
     }
     threads.sort();

@@ -1,36 +1,56 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
-use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand};
+use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
 use std::collections::BTreeMap;
 
-/// `PERF_RECORD_SAMPLE`.
-pub(crate) const SAMPLE: u32 = 9;
+pub(crate) use contend_perfdata::record_kind::SAMPLE;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;
 
-/// How many other kinds are told apart.
+/// How many other kinds are told apart: the smallest numbers, so that it does not
+/// matter who met which first.
 const OTHER_KINDS: usize = 1024;
 
 /// Header-like records (`HEADER_ATTR` to `HEADER_FEATURE`) that a pipe may carry
 /// behind the first sample.
-const LATE_KINDS: [u32; 4] = [64, 67, 78, 80];
+const LATE_KINDS: [u32; 4] = [
+    record_kind::HEADER_ATTR,
+    record_kind::HEADER_BUILD_ID,
+    record_kind::EVENT_UPDATE,
+    record_kind::HEADER_FEATURE,
+];
 
-/// The most bytes of late header-like records that are kept.
+/// The most bytes of late header-like records that are kept: those of the first
+/// ones in the capture.
 const LATE_LIMIT: usize = 64 << 20;
+
+/// The most bytes of the side band that a capture may have. A mapping takes about
+/// a hundred: no recording of a machine has millions, but few bytes of a
+/// compressed capture can say that it has.
+pub(crate) const SIDE_BAND_LIMIT: u64 = 256 << 20;
+
+/// The least that a record of the side band counts for: what it takes in memory.
+const SMALLEST_SIDE_BAND: usize = size_of::<(At, SideBand)>();
 
 /// A header-like record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LateRecord {
+pub(crate) struct LateRecord {
     /// Its place in the capture.
-    pub pos: u64,
+    pub(crate) pos: u64,
     /// Its type.
-    pub kind: u32,
+    pub(crate) kind: u32,
     /// `misc` of its header.
-    pub misc: u16,
+    pub(crate) misc: u16,
     /// The bytes behind its header.
-    pub body: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
+}
+
+impl LateRecord {
+    fn cost(&self) -> usize {
+        size_of::<Self>() + self.body.len()
+    }
 }
 
 /// What one thread, or all of them, have seen.
@@ -38,6 +58,8 @@ pub struct LateRecord {
 pub struct Survey {
     common: [u64; COMMON_KINDS],
     other: BTreeMap<u32, u64>,
+    /// Records of kinds beyond those that are told apart.
+    rest: u64,
     /// Samples by the index of their event.
     pub samples: Vec<u64>,
     /// Samples whose id no event has.
@@ -57,8 +79,11 @@ pub struct Survey {
     last_time: u64,
     /// The side band with its times, in no particular order.
     pub side_band: Vec<(At, SideBand)>,
-    /// Header-like records behind the first sample.
-    pub late: Vec<LateRecord>,
+    /// How many bytes of the side band there are, also where they are too many
+    /// to be kept.
+    pub(crate) side_band_bytes: u64,
+    /// Header-like records.
+    late: Vec<LateRecord>,
     late_bytes: usize,
 }
 
@@ -68,6 +93,7 @@ impl Survey {
         Self {
             common: [0; COMMON_KINDS],
             other: BTreeMap::new(),
+            rest: 0,
             samples: vec![0; events],
             unknown_event: 0,
             malformed_samples: 0,
@@ -78,6 +104,7 @@ impl Survey {
             first_time: u64::MAX,
             last_time: 0,
             side_band: Vec::new(),
+            side_band_bytes: 0,
             late: Vec::new(),
             late_bytes: 0,
         }
@@ -110,9 +137,8 @@ impl Survey {
         let header = RecordHeader {
             kind: record.kind,
             misc: record.misc,
-            size: (record.body.len() + 8) as u16,
         };
-        let is_user_kind = record.kind >= 64;
+        let is_user_kind = record.kind >= record_kind::USER_TYPE_START;
         let time = if is_user_kind {
             None
         } else {
@@ -123,16 +149,8 @@ impl Survey {
         match SideBand::parse(header, record.body, events.endian()) {
             Ok(Some(event)) => self.side_band(record, time, event),
             Ok(None) => {
-                if LATE_KINDS.contains(&record.kind)
-                    && self.late_bytes + record.body.len() <= LATE_LIMIT
-                {
-                    self.late_bytes += record.body.len();
-                    self.late.push(LateRecord {
-                        pos: record.pos,
-                        kind: record.kind,
-                        misc: record.misc,
-                        body: record.body.into(),
-                    });
+                if LATE_KINDS.contains(&record.kind) {
+                    self.late_record(record);
                 }
             }
             Err(_) => self.malformed_records += 1,
@@ -140,15 +158,58 @@ impl Survey {
     }
 
     /// Counts records of an uncommon kind. Writers use a few numbers; hostile
-    /// files may use billions, which then count as one.
+    /// files may use billions, of which only the smallest are told apart. One of
+    /// those is among the smallest of any part of the capture too, so that no
+    /// part has dropped it.
     fn other_kind(&mut self, kind: u32, count: u64) {
-        let is_known = self.other.contains_key(&kind);
-        let kind = if is_known || self.other.len() < OTHER_KINDS {
-            kind
-        } else {
-            u32::MAX
-        };
         *self.other.entry(kind).or_default() += count;
+        if self.other.len() > OTHER_KINDS
+            && let Some((_, evicted)) = self.other.pop_last()
+        {
+            self.rest += evicted;
+        }
+    }
+
+    fn late_record(&mut self, record: &RawRecord<'_>) {
+        let record = LateRecord {
+            pos: record.pos,
+            kind: record.kind,
+            misc: record.misc,
+            body: record.body.into(),
+        };
+        self.late_bytes += record.cost();
+        self.late.push(record);
+        // Not each time: sorting again for every record would take for ever.
+        if self.late_bytes > 2 * LATE_LIMIT {
+            self.trim_late();
+        }
+    }
+
+    /// Keeps the first late records, up to the limit. As long as a record is
+    /// among the first of the capture, it is among those of any part of it.
+    fn trim_late(&mut self) {
+        self.late.sort_unstable();
+        let mut bytes = 0;
+        let keep = self.late.iter().take_while(|record| {
+            bytes += record.cost();
+            bytes <= LATE_LIMIT
+        });
+        let keep = keep.count();
+        self.late.truncate(keep);
+        self.late_bytes = self.late.iter().map(LateRecord::cost).sum();
+    }
+
+    /// Gives the late records away: the first in the capture, in its order.
+    pub(crate) fn take_late(&mut self) -> Vec<LateRecord> {
+        self.trim_late();
+        self.late_bytes = 0;
+        std::mem::take(&mut self.late)
+    }
+
+    /// Whether the side band is larger than that of any recording, so that it
+    /// was not kept.
+    pub(crate) fn is_side_band_refused(&self) -> bool {
+        self.side_band_bytes > SIDE_BAND_LIMIT
     }
 
     fn side_band(&mut self, record: &RawRecord<'_>, time: Option<u64>, event: SideBand) {
@@ -160,7 +221,16 @@ impl Survey {
                 self.lost_samples = self.lost_samples.saturating_add(count);
             }
             SideBand::Throttle => self.throttled += 1,
+            // A thread that ended keeps its name and a process its mappings for
+            // the samples that came before.
+            SideBand::Exit { .. } => {}
             event => {
+                let bytes = record.body.len().max(SMALLEST_SIDE_BAND);
+                self.side_band_bytes += bytes as u64;
+                if self.is_side_band_refused() {
+                    self.side_band = Vec::new();
+                    return;
+                }
                 let at = At {
                     time: time.unwrap_or(0),
                     pos: record.pos,
@@ -187,6 +257,7 @@ impl Survey {
         for (kind, more) in other.other {
             self.other_kind(kind, more);
         }
+        self.rest += other.rest;
         for (count, more) in self.samples.iter_mut().zip(other.samples) {
             *count += more;
         }
@@ -198,18 +269,29 @@ impl Survey {
         self.throttled += other.throttled;
         self.first_time = self.first_time.min(other.first_time);
         self.last_time = self.last_time.max(other.last_time);
-        self.side_band.extend(other.side_band);
+        self.side_band_bytes += other.side_band_bytes;
+        if self.is_side_band_refused() {
+            self.side_band = Vec::new();
+        } else {
+            self.side_band.extend(other.side_band);
+        }
+        self.late_bytes += other.late_bytes;
         self.late.extend(other.late);
     }
 
-    /// How many records there are of each kind, by their number.
+    /// How many records there are of each kind, by their number; those of kinds
+    /// that are not told apart under `u32::MAX`.
     pub fn kinds(&self) -> BTreeMap<u32, u64> {
         let mut common = self.common;
         common[SAMPLE as usize] = self.total_samples();
         let common = (0..).zip(common).filter(|&(_, count)| count > 0);
-        common
+        let mut kinds: BTreeMap<u32, u64> = common
             .chain(self.other.iter().map(|(&kind, &count)| (kind, count)))
-            .collect()
+            .collect();
+        if self.rest > 0 {
+            *kinds.entry(u32::MAX).or_default() += self.rest;
+        }
+        kinds
     }
 
     /// How many samples there are, of known events and unknown ones.
@@ -220,5 +302,93 @@ impl Survey {
     /// Time of the first and of the last record that has one, in ns.
     pub fn times(&self) -> Option<(u64, u64)> {
         (self.first_time <= self.last_time).then_some((self.first_time, self.last_time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contend_perfdata::Endianness;
+
+    fn table() -> EventTable {
+        EventTable::new(&[], Endianness::LittleEndian)
+    }
+
+    fn record(kind: u32, pos: u64, body: &[u8]) -> RawRecord<'_> {
+        RawRecord {
+            kind,
+            misc: 0,
+            body,
+            pos,
+        }
+    }
+
+    /// Surveys that see the records by turns.
+    fn shared_by(workers: usize, records: &[RawRecord<'_>]) -> Survey {
+        let mut parts: Vec<Survey> = (0..workers).map(|_| Survey::new(0)).collect();
+        for (index, record) in records.iter().enumerate() {
+            parts[index % workers].record(record, &table());
+        }
+        let mut whole = Survey::new(0);
+        parts.into_iter().for_each(|part| whole.merge(part));
+        whole
+    }
+
+    #[test]
+    fn which_kinds_are_told_apart_does_not_depend_on_who_met_them() {
+        // Large numbers first, each twice.
+        let kinds = (0..3000u32).map(|index| 70_000 - index % 1500);
+        let records: Vec<_> = kinds.map(|kind| record(kind, 0, &[])).collect();
+        let alone = shared_by(1, &records).kinds();
+        assert_eq!(alone.len(), OTHER_KINDS + 1);
+        assert_eq!(alone.first_key_value(), Some((&68_501, &2)));
+        assert_eq!(alone[&u32::MAX], 2 * (1500 - OTHER_KINDS as u64));
+        for workers in [2, 7] {
+            assert_eq!(shared_by(workers, &records).kinds(), alone, "{workers}");
+        }
+    }
+
+    #[test]
+    fn the_first_late_records_are_kept() {
+        let body = vec![7; 60_000];
+        let kind = record_kind::HEADER_BUILD_ID;
+        // Four times the limit, the last ones first.
+        let count = 4 * LATE_LIMIT as u64 / 60_000;
+        let records: Vec<_> = (0..count)
+            .map(|index| record(kind, count - index, &body))
+            .collect();
+        let places = |workers| -> Vec<u64> {
+            let late = shared_by(workers, &records).take_late();
+            late.iter().map(|record| record.pos).collect()
+        };
+        let alone = places(1);
+        assert_eq!(alone, (1..=alone.len() as u64).collect::<Vec<_>>());
+        assert!(alone.len() > 1000 && alone.len() * 60_000 <= LATE_LIMIT);
+        assert_eq!(places(3), alone);
+    }
+
+    #[test]
+    fn a_side_band_beyond_the_limit_is_counted_and_not_kept() {
+        // Shorter than what they count for.
+        const COMM: u32 = 3;
+        let body = [0; 16];
+        let enough = SIDE_BAND_LIMIT / SMALLEST_SIDE_BAND as u64;
+        let records = vec![record(COMM, 0, &body); enough as usize];
+        let mut survey = shared_by(1, &records);
+        assert!(!survey.is_side_band_refused());
+        assert_eq!(survey.side_band.len() as u64, enough);
+        let mut other = Survey::new(0);
+        other.record(&records[0], &table());
+        survey.merge(other);
+        assert!(survey.is_side_band_refused() && survey.side_band.is_empty());
+        assert_eq!(survey.kinds()[&COMM], enough + 1);
+    }
+
+    #[test]
+    fn ends_of_threads_are_not_kept() {
+        const EXIT: u32 = 4;
+        let survey = shared_by(1, &[record(EXIT, 0, &[0; 24])]);
+        assert!(survey.side_band.is_empty());
+        assert_eq!(survey.kinds()[&EXIT], 1);
     }
 }

@@ -197,3 +197,71 @@ fn wrong_use() {
         assert!(wrong || line.contains("<CAPTURE>"), "{what}: {line}");
     }
 }
+
+/// Opening a named pipe that nobody writes to would wait for ever.
+#[test]
+fn a_directory_with_what_is_no_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::copy(demo(), scratch.path().join("data")).unwrap();
+    std::fs::create_dir(scratch.path().join("data.1")).unwrap();
+    let line = contend_on(scratch.path(), &["info"])
+        .refused("a folder data.1")
+        .to_owned();
+    assert!(
+        line.contains("data.1: not a regular file"),
+        "names it: {line}"
+    );
+    let pipe = scratch.path().join("data.0");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    std::fs::remove_dir(scratch.path().join("data.1")).unwrap();
+    if !made.is_ok_and(|status| status.success()) {
+        crate::common::skipped("mkfifo is absent");
+        return;
+    }
+    for command in ["info", "c2c"] {
+        let ended = contend_on(scratch.path(), &[command]);
+        let line = ended.refused(command);
+        assert!(
+            line.contains("data.0: not a regular file"),
+            "names it: {line}"
+        );
+    }
+}
+
+/// Three million names of threads: no recording has so many, and a few kilobytes of
+/// a compressed one can.
+#[test]
+fn a_side_band_without_end() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let comm = [
+        &3u32.to_le_bytes()[..],
+        &[0, 0, 24, 0],
+        &7i32.to_le_bytes(),
+        &7i32.to_le_bytes(),
+        b"thread\0\0",
+    ]
+    .concat();
+    let mut data: Vec<u8> = Vec::new();
+    for (_, range) in capture.records() {
+        data.extend_from_slice(&capture.bytes[range]);
+    }
+    data.extend(comm.repeat(3_000_000));
+    let scratch = tempfile::tempdir().unwrap();
+    let file = written(
+        scratch.path(),
+        "endless.perf.data",
+        &capture.with_data(&data),
+    );
+    let mut lines = Vec::new();
+    for command in ["info", "c2c"] {
+        for threads in ["1", "2", "5"] {
+            let ended = contend_on(&file, &[command, "--threads", threads]);
+            lines.push(ended.refused(command).to_owned());
+        }
+    }
+    lines.dedup();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for said in ["endless.perf.data", "256 MiB", "processes and mappings"] {
+        assert!(lines[0].contains(said), "no {said:?} in: {}", lines[0]);
+    }
+}

@@ -148,3 +148,62 @@ fn an_unfinished_file_says_so() {
         }
     }
 }
+
+/// The output of a command that names the events, whose records a pipe carries
+/// among the others.
+fn events_of(capture: &Capture, container: Container, scratch: &Path) -> Vec<u8> {
+    let file = scratch.join(format!("{}.{container:?}.events", capture.name));
+    std::fs::write(&file, capture.wrapped(container, true).unwrap()).unwrap();
+    let size = capture.truth.line_size.to_string();
+    let ended = run(contend()
+        .args(["c2c", "--perf-compat", "--show-all"])
+        .args(["--line-size", &size, "--sort", &capture.truth.sort])
+        .arg(&file));
+    assert_eq!(ended.code, Some(0), "{}: {}", file.display(), ended.stderr);
+    ended.stdout
+}
+
+/// Records that belong to the header are taken once, although they stand among
+/// those that are walked.
+#[test]
+fn a_pipe_has_every_event_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    for capture in synthetic::all() {
+        let file = events_of(&capture, Container::File, scratch.path());
+        for container in [Container::Pipe, Container::PipeZstd] {
+            let pipe = events_of(&capture, container, scratch.path());
+            let what = format!("{} in {container:?}", capture.name);
+            crate::assert_same(&what, &file, &pipe);
+        }
+    }
+}
+
+/// What is damaged in front of the samples and behind them is told once, however
+/// often the capture is walked.
+#[test]
+fn damage_in_a_pipe_is_told_once() {
+    const PIPE_HEADER: usize = 16;
+    let scratch = tempfile::tempdir().unwrap();
+    let capture = synthetic::all().swap_remove(1);
+    // A BUILD_ID record that ends inside its first field.
+    let cut = [67, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    for container in [Container::Pipe, Container::PipeZstd] {
+        let plain = capture.wrapped(container, true).unwrap();
+        let damaged = [&plain[..PIPE_HEADER], &cut, &plain[PIPE_HEADER..], &cut].concat();
+        let file = scratch.path().join(format!("{container:?}.damaged"));
+        std::fs::write(&file, damaged).unwrap();
+        for command in [
+            &["info", "--json"][..],
+            &["c2c", "--json"],
+            &["c2c", "--json", "--time", "0%..100%"],
+        ] {
+            let document = document(&file, command, &capture.truth);
+            let warnings = document["quality"]["warnings"].as_array().unwrap();
+            let cuts = warnings.iter().filter_map(Value::as_str);
+            let cuts = cuts
+                .filter(|text| text.contains("record of type 67"))
+                .count();
+            assert_eq!(cuts, 2, "{command:?} {container:?}: {warnings:?}");
+        }
+    }
+}

@@ -111,3 +111,41 @@ fn a_damaged_capture_too() {
         }
     }
 }
+
+/// Which of thousands of kinds are told apart does not depend on who met them.
+#[test]
+fn thousands_of_kinds_of_records() {
+    let scratch = tempfile::tempdir().unwrap();
+    let capture = common::capture::Capture::new(synthetic::all().swap_remove(1).bytes);
+    let mut data = Vec::new();
+    for (_, range) in capture.records() {
+        data.extend_from_slice(&capture.bytes[range]);
+    }
+    // The larger numbers first.
+    for index in 0..6000u32 {
+        let kind = 20_000 - index % 3000;
+        data.extend_from_slice(&kind.to_le_bytes());
+        data.extend_from_slice(&[0, 0, 24, 0]);
+        data.extend_from_slice(&[0xa5; 16]);
+    }
+    let file = scratch.path().join("kinds.perf.data");
+    std::fs::write(&file, capture.with_data(&data)).unwrap();
+    let command = &["info", "--json"];
+    let expected = document(&file, command, &["--threads", "1"]);
+    let text = String::from_utf8_lossy(&expected);
+    for (said, word) in [
+        (true, "\"MORE_UNKNOWN_TYPES\""),
+        (true, "\"UNKNOWN_17001\""),
+        (true, "\"UNKNOWN_18000\""),
+        (false, "\"UNKNOWN_18100\""),
+    ] {
+        assert_eq!(text.contains(word), said, "{word}: {text}");
+    }
+    for threads in THREADS {
+        for chunk in CHUNKS {
+            let cut = ["--threads", threads, "--chunk-size", chunk];
+            let what = format!("{command:?} {cut:?}");
+            assert_same(&what, &expected, &document(&file, command, &cut));
+        }
+    }
+}

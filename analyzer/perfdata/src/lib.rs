@@ -29,13 +29,13 @@ pub use header::{
     Attr, AuxtraceEntry, BuildId, CacheInfo, ClockData, Compressed, CpuPlace, CpuTopology,
     EventAttr, EventDesc, Features, Format, GroupDesc, Header, HybridNode, MAX_CPUS, Machine,
     MemNode, MemTopology, Note, NrCpus, NumaNode, PmuCaps, SampleTime, TraceEvent, TracingData,
-    Writer, cpu_list, feature, feature_name, record as header_record,
+    Writer, cpu_list, feature, feature_name,
 };
 pub use linux_perf_event_reader::{AttrFlags, Endianness, SampleFormat};
 pub use open::PerfData;
 pub use record::{
     At, BuildIdBytes, CpuMode, FileId, Inode, Malformed, Mmap, RecordHeader, SideBand,
-    is_known_record, record_name,
+    is_known_record, record_kind, record_name,
 };
 pub use sample::{
     BranchEntry, BranchStack, DataSrc, Fields, MemorySample, ReadValue, ReadValues, Registers,

@@ -3,25 +3,27 @@
 use crate::error::Error;
 use crate::events::EventTable;
 use crate::header::{Format, Header};
+use crate::record::record_kind::{COMPRESSED, COMPRESSED2, SAMPLE};
 use crate::source::Source;
 use crate::walk::{RawRecord, Segment, Walker};
 use std::io;
 use std::sync::Arc;
 
-/// `PERF_RECORD_SAMPLE`.
-const SAMPLE: u32 = 9;
-const COMPRESSED: u32 = 81;
-const COMPRESSED2: u32 = 83;
-
 /// The places of records in one file of a directory begin this many bytes
 /// behind those of the file before: more than any file has.
 const SEGMENT_SHIFT: u32 = 44;
+
+/// Bytes of `struct perf_event_header`.
+const RECORD_HEADER: u64 = 8;
 
 /// An open capture.
 #[derive(Debug)]
 pub struct PerfData {
     header: Header,
     segments: Vec<Segment>,
+    /// For each segment, the place behind the records whose content the header
+    /// already has.
+    fronts: Vec<u64>,
     events: EventTable,
 }
 
@@ -59,17 +61,20 @@ impl PerfData {
                 compressed: false,
             });
         }
+        let mut fronts = Vec::new();
         for segment in &mut segments {
-            let found = scan_front(segment, &mut header).map_err(|source| Error::Io {
+            let front = scan_front(segment, &mut header).map_err(|source| Error::Io {
                 offset: segment.range.start,
                 source,
             })?;
-            segment.compressed = found;
+            segment.compressed = front.compressed;
+            fronts.push(front.end);
         }
         let events = EventTable::new(&header.attrs, header.endian);
         Ok(Self {
             header,
             segments,
+            fronts,
             events,
         })
     }
@@ -99,17 +104,38 @@ impl PerfData {
         Walker::new(self.segments.clone(), self.header.endian, chunk)
     }
 
-    /// Takes header-like records that stand behind the first sample, such as
-    /// the build-ids that perf writes to a pipe at the end.
-    pub fn absorb(&mut self, kind: u32, misc: u16, body: &[u8]) {
-        self.header.absorb_record_with_misc(kind, misc, body, &[]);
+    /// Takes a header-like record that stands behind the first sample, such as
+    /// the build-ids that perf writes to a pipe at the end. Those before it were
+    /// taken when the capture was opened: of them it takes none.
+    pub fn absorb(&mut self, record: &RawRecord<'_>) {
+        let behind = self.segments.partition_point(|it| it.base <= record.pos);
+        let front = behind
+            .checked_sub(1)
+            .and_then(|index| self.fronts.get(index));
+        if front.is_none_or(|&front| record.pos >= front) {
+            let RawRecord {
+                kind, misc, body, ..
+            } = *record;
+            self.header.absorb_record_with_misc(kind, misc, body, &[]);
+        }
     }
 }
 
-/// Takes the header-like records in front of the first sample; returns whether
-/// the records are compressed.
-fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<bool> {
+/// What stands in front of the first sample of a segment.
+struct Front {
+    /// Whether the records behind it are compressed.
+    compressed: bool,
+    /// No record of it has this place or a later one.
+    end: u64,
+}
+
+/// Takes the header-like records in front of the first sample.
+fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<Front> {
     let mut compressed = false;
+    // Places in a segment whose records are compressed count the records alone,
+    // without the payloads between them.
+    let mut end = segment.base;
+    let mut records_end = segment.base;
     segment.scan(header.endian, |record: RawRecord<'_>, payload| {
         match record.kind {
             SAMPLE => return false,
@@ -119,9 +145,14 @@ fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<bool> {
             }
             _ => {
                 header.absorb_record_with_misc(record.kind, record.misc, record.body, payload);
+                end = record.pos + 1;
+                records_end += RECORD_HEADER + record.body.len() as u64;
             }
         }
         true
     })?;
-    Ok(compressed)
+    if compressed {
+        end = records_end;
+    }
+    Ok(Front { compressed, end })
 }

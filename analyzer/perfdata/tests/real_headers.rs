@@ -16,12 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contend_perfdata::{
-    Cursor, Endianness, Error, Format, Header, SampleFormat, Writer, foreign,
-    header_record as record,
+    Cursor, Endianness, Error, Format, Header, SampleFormat, Writer, foreign, record_kind as record,
 };
 use linux_perf_data::{PerfFile, PerfFileReader};
-
-const AUXTRACE: u32 = 71;
 
 /// The captures by their path below `captures`, the packed ones unpacked.
 fn captures() -> Vec<(String, Vec<u8>)> {
@@ -79,7 +76,7 @@ fn absorb_records(header: &mut Header, bytes: &[u8]) {
                 let size = Cursor::new(body, cursor.endian()).u32()?;
                 cursor.bytes(size.next_multiple_of(8) as usize)?
             }
-            AUXTRACE => {
+            record::AUXTRACE => {
                 let size = Cursor::new(body, cursor.endian()).u64()?;
                 cursor.bytes(size as usize)?
             }

@@ -230,3 +230,57 @@ fn a_zstd_bomb_does_not_grow_memory() {
     assert_eq!((total, report.lost_bytes()), ((256 << 20) / 64, 0));
     assert!(largest < 4 << 20, "a batch of {largest} bytes");
 }
+
+/// A record of simpleperf's form, whose size has 32 bits, inside a zstd stream: 7
+/// KB of it would become 250 MB in memory.
+#[test]
+fn a_huge_record_in_a_compressed_stream_is_damage() {
+    const SIMPLEPERF_DSO: u32 = 32_770;
+    for size in [1u32 << 16, 4 << 20, 252 << 20] {
+        let small = records(&[1, 2]);
+        let mut huge = SIMPLEPERF_DSO.to_le_bytes().to_vec();
+        huge.extend(((size >> 16) as u16).to_le_bytes());
+        huge.extend((size as u16).to_le_bytes());
+        // Enough of it that a reader who waits for the whole would have to grow.
+        huge.resize(8 << 20, 0);
+        let file = compressed(&[small.concat(), huge], COMPRESSED, 32 << 10);
+        let walker = walker(file, true, 4096);
+        let longest = |longest: &mut usize, batch: &contend_perfdata::Batch| {
+            *longest = batch.len().max(*longest);
+        };
+        let (longest, report) = walker.walk(&pool(2), || 0, longest).unwrap();
+        assert!(longest.into_iter().all(|length| length < 1 << 20), "{size}");
+        assert_eq!(report.damage.len(), 1, "{size}: {report:?}");
+        let what = report.damage[0].what;
+        assert!(what.contains("impossible size"), "{size}: {what}");
+        assert_eq!(walked(&walker, 2).0, expected(&small), "{size}");
+    }
+}
+
+/// Damage is told in the order of the segments, not of their offsets, which mean
+/// different files.
+#[test]
+fn damage_is_in_the_order_of_the_segments() {
+    let segment = |base: u64, whole: u16| {
+        let mut bytes = records(&vec![0; usize::from(whole)]).concat();
+        bytes.extend([0; 16]);
+        let range = 0..bytes.len() as u64;
+        let source: Arc<dyn contend_perfdata::Source> = Arc::new(bytes);
+        Segment {
+            source,
+            range,
+            base,
+            compressed: false,
+        }
+    };
+    let segments = vec![segment(0, 9), segment(1 << 44, 2), segment(2 << 44, 5)];
+    let walker = Walker::new(segments, Endianness::LittleEndian, 4096);
+    for _ in 0..2 {
+        let (_, report) = walker.walk(&pool(3), || (), |(), _| ()).unwrap();
+        let offsets: Vec<u64> = report.damage.iter().map(|damage| damage.offset).collect();
+        assert!(
+            [vec![9 * 16, 2 * 16, 5 * 16], vec![]].contains(&offsets),
+            "{offsets:?}"
+        );
+    }
+}

@@ -206,17 +206,19 @@ fn level(src: DataSrc) -> Level {
     }
 }
 
-/// The older level bits, the farthest level first: where several are set, the
-/// nearer ones are only where the line would have been expected.
+/// The older level bits, the one that answered first. Caches: the farther one, as
+/// the nearer ones are only where the line would have been expected. A remote
+/// cache before memory: memory is the line's home, and what a cache sent is what
+/// the load got, be it because memory was stale.
 fn legacy_level(src: DataSrc) -> Level {
     let levels = [
         (DataSrc::LVL_UNC, Level::Uncached),
         (DataSrc::LVL_IO, Level::Io),
+        (DataSrc::LVL_REM_CCE1 | DataSrc::LVL_REM_CCE2, Level::Cache),
         (
             DataSrc::LVL_LOC_RAM | DataSrc::LVL_REM_RAM1 | DataSrc::LVL_REM_RAM2,
             Level::Dram,
         ),
-        (DataSrc::LVL_REM_CCE1 | DataSrc::LVL_REM_CCE2, Level::Cache),
         (DataSrc::LVL_L3, Level::L3),
         (DataSrc::LVL_L2, Level::L2),
         (DataSrc::LVL_LFB, Level::Lfb),
@@ -313,6 +315,20 @@ mod tests {
         assert_eq!(class.level, Level::Dram);
         assert_eq!(class.snoop, Snoop::Hit);
         assert_eq!(class.place, Where::Local);
+    }
+
+    #[test]
+    fn a_remote_cache_answered_and_not_the_memory_behind_it() {
+        for memory in [0x80, 0x100, 0x200] {
+            for cache in [0x400, 0x800] {
+                let class = class(0x02 | (0x02 | memory | cache) << 5 | 0x10 << 19);
+                assert_eq!(class.level, Level::Cache, "{memory:#x} {cache:#x}");
+                assert!(class.is_hitm() && class.is_remote());
+            }
+        }
+        // A number says more than the older bits.
+        let class = class(0x02 | (0x02 | 0x80 | 0x400) << 5 | 13 << 33);
+        assert_eq!(class.level, Level::Dram);
     }
 
     #[test]

@@ -69,9 +69,15 @@ impl Quality {
                 survey.malformed_samples,
             ),
             ("records whose fields do not fit", survey.malformed_records),
+            (
+                "look-ups among too many nested mappings",
+                capture.given_up(),
+            ),
         ];
         let mut warnings: Vec<String> = header.notes.iter().map(ToString::to_string).collect();
         warnings.extend(walk.damage.iter().map(ToString::to_string));
+        // Every other walk ends with it as an error.
+        warnings.extend(capture.refused().map(str::to_owned));
         Self {
             samples: survey.total_samples(),
             lost_events: survey.lost_events,

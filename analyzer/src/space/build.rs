@@ -7,6 +7,7 @@ use super::{AddressSpace, Image, ImageId, KERNEL, MapId, Mapping};
 use contend_perfdata::{At, BuildId, CpuMode, FileId, Mmap, SideBand};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many processes that map something themselves may lie between a process
 /// and the one whose mappings it uses, by forks without an exec. Shells need two
@@ -63,6 +64,7 @@ pub(super) fn build(events: Vec<(At, SideBand)>, build_ids: &[BuildId]) -> Addre
         processes: builder.processes,
         threads: builder.threads,
         notes: builder.notes,
+        given_up: Arc::default(),
     }
 }
 
@@ -184,13 +186,24 @@ impl Builder {
         // The kernel's own mapping may reach to the last address.
         let end = mmap.start.saturating_add(mmap.length);
         let dso = self.dsos.intern(&mmap.path, kind, mmap.file);
-        let map = self.mapping(Mapping {
+        let mapping = Mapping {
             start: mmap.start,
             end,
             file_offset: mmap.file_offset,
             dso,
             flags: mmap.flags,
+        };
+        // An allocator maps the same range of the same thing again and again: that
+        // is one mapping that goes on, not one for each time.
+        let live = self.images[image.0 as usize].maps.rect_at(mmap.start);
+        let goes_on = live.is_some_and(|rect| {
+            (rect.start, rect.end) == (mapping.start, mapping.end)
+                && self.maps[rect.map.0 as usize] == mapping
         });
+        if goes_on {
+            return;
+        }
+        let map = self.mapping(mapping);
         self.images[image.0 as usize]
             .maps
             .map(mmap.start, end, map, at);

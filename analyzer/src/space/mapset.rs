@@ -25,6 +25,10 @@ const FOREVER: At = At {
 /// one or two; only hostile captures nest thousands of different mappings.
 const MOST_VISITS: usize = 10_000;
 
+/// A look-up met more mappings than [`MOST_VISITS`] and found nothing so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooManyVisits;
+
 /// One mapping, or a part of it, while it was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rect {
@@ -187,16 +191,20 @@ impl MapSet {
     }
 
     /// What is mapped at an address at a moment.
-    pub(super) fn find(&self, address: u64, at: At) -> Option<&Rect> {
+    pub(super) fn find(&self, address: u64, at: At) -> Result<Option<&Rect>, TooManyVisits> {
         let mut found = None;
-        self.groups_around(address, |group| {
+        let all_visited = self.groups_around(address, |group| {
             let rects = self.rects_of(group);
             let after = rects.partition_point(|rect| rect.from <= at);
             let rect = rects[..after].last();
             found = rect.filter(|rect| rect.holds(address, at));
             found.is_none()
         });
-        found
+        if all_visited {
+            Ok(found)
+        } else {
+            Err(TooManyVisits)
+        }
     }
 
     /// Calls `each` with every rectangle that holds an address at some moment of

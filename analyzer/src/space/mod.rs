@@ -11,9 +11,11 @@ mod threads;
 pub(crate) use dso::{Dso, DsoId, DsoKind, Identity};
 
 use contend_perfdata::{At, BuildId, CpuMode, SideBand};
-use mapset::MapSet;
+use mapset::{MapSet, TooManyVisits};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use threads::Threads;
 
 /// `MAP_SHARED` of `mmap(2)`.
@@ -24,7 +26,7 @@ const MAP_SHARED: u32 = 1;
 pub struct MapId(u32);
 
 /// A mapping.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// First address (AVMA).
     pub start: u64,
@@ -73,6 +75,7 @@ pub struct AddressSpace {
     processes: FxHashMap<i32, Vec<(At, ImageId)>>,
     threads: Threads,
     notes: BTreeMap<&'static str, u64>,
+    given_up: Arc<AtomicU64>,
 }
 
 impl AddressSpace {
@@ -113,8 +116,12 @@ impl AddressSpace {
     fn find_in(&self, mut image: ImageId, address: u64, mut at: At) -> Option<MapId> {
         loop {
             let Image { maps, parent } = &self.images[image.0 as usize];
-            if let Some(rect) = maps.find(address, at) {
-                return Some(rect.map);
+            match maps.find(address, at) {
+                Ok(Some(rect)) => return Some(rect.map),
+                Ok(None) => {}
+                Err(TooManyVisits) => {
+                    self.given_up.fetch_add(1, Ordering::Relaxed);
+                }
             }
             // What a process does not map over, it has from its parent.
             (image, at) = (*parent)?;
@@ -177,6 +184,7 @@ impl AddressSpace {
             }
         });
         if !all_visited {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
             return During::Varies;
         }
         // Others are there only under the stretched kernel, and go before it.
@@ -259,6 +267,12 @@ impl AddressSpace {
     /// for another thread.
     pub fn comm(&self, tid: i32, at: At) -> Option<&str> {
         self.threads.at(tid, at)
+    }
+
+    /// How many look-ups found nothing because too many mappings nest around the
+    /// address. It grows with every look-up.
+    pub(crate) fn given_up(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.given_up)
     }
 
     /// What was odd in the side band, with how often.

@@ -188,6 +188,9 @@ impl Header {
     ) -> Result<(), Error> {
         self.features.present.clone_from(&layout.features);
         let length = source.len();
+        // Sections do not overlap, so that all of them together are shorter than
+        // the file. Without this limit 200 that do would take 200 times as much.
+        let mut budget = length;
         for (&bit, &section) in layout.features.iter().zip(table) {
             let Section { offset, size } = section;
             let range = section.within(length);
@@ -213,6 +216,12 @@ impl Header {
                 self.note(Note::FeatureTooLong { bit, size, read });
             }
             if limit > 0 {
+                let length = (range.end - range.start).min(limit);
+                let Some(left) = budget.checked_sub(length) else {
+                    self.note(Note::FeatureOverlap { bit, size });
+                    continue;
+                };
+                budget = left;
                 let bytes = bytes_at(source, range, limit)?;
                 self.absorb_feature(bit, &bytes);
             }
@@ -379,6 +388,31 @@ mod tests {
             }]
         );
         assert_eq!(header.attrs[0].ids, [7, 8]);
+    }
+
+    #[test]
+    fn sections_that_overlap_take_no_more_than_the_file() {
+        let mut bytes = file(LittleEndian);
+        // HOSTNAME, OSRELEASE, VERSION, ARCH and CPUDESC, all of the same bytes,
+        // which make up more than half of the file.
+        let bits = [3, 4, 5, 6, 8];
+        let features = bits.iter().fold(0, |word, bit| word | 1 << bit);
+        put(&mut bytes, 72, features);
+        bytes.truncate(216);
+        let at = 216 + 16 * bits.len() as u64;
+        let size = 1000_u64;
+        for _ in bits {
+            bytes.extend([at.to_le_bytes(), size.to_le_bytes()].concat());
+        }
+        bytes.extend(996_u32.to_le_bytes());
+        bytes.resize((at + size) as usize, b'h');
+        let header = Header::read(&bytes).unwrap();
+        assert_eq!(header.features.hostname.map(|text| text.len()), Some(996));
+        let left_out = bits[1..]
+            .iter()
+            .map(|&bit| Note::FeatureOverlap { bit, size });
+        assert_eq!(header.notes, left_out.collect::<Vec<_>>());
+        assert_eq!(header.features.os_release, None);
     }
 
     #[test]

@@ -49,7 +49,6 @@ pub use features::Features;
 pub use note::Note;
 pub use pmu::{GroupDesc, HybridNode, PmuCaps};
 pub use recording::{AuxtraceEntry, ClockData, Compressed, EventDesc, Machine, SampleTime};
-pub use records::record;
 pub use topology::{CacheInfo, CpuPlace, CpuTopology, MemNode, MemTopology, NrCpus, NumaNode};
 pub use tracing::{TraceEvent, TracingData};
 

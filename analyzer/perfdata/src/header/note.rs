@@ -117,6 +117,15 @@ pub enum Note {
         /// How much was read, in bytes.
         read: u64,
     },
+    /// The feature sections together are longer than the file, so that some
+    /// overlap. This one was left out.
+    #[error("feature {} ({size} bytes) overlaps other features and was left out", feature_name(*bit))]
+    FeatureOverlap {
+        /// The feature bit.
+        bit: u32,
+        /// How long it is, in bytes.
+        size: u64,
+    },
     /// A feature ends in the middle of a value or counts more than can be. What
     /// came before was kept.
     #[error("feature {} is damaged; what could be read of it is used", feature_name(*bit))]

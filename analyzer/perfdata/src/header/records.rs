@@ -10,23 +10,7 @@ use super::note::Note;
 use super::text::c_text;
 use super::{Header, foreign};
 use crate::Cursor;
-
-/// Types of records that perf itself writes and that belong to the header
-/// (tools/lib/perf/include/perf/event.h, PERF_RECORD_*).
-pub mod record {
-    /// An attribute and its ids.
-    pub const HEADER_ATTR: u32 = 64;
-    /// Number and name of an event; in old files only.
-    pub const HEADER_EVENT_TYPE: u32 = 65;
-    /// The size of the tracepoint formats that follow as payload.
-    pub const HEADER_TRACING_DATA: u32 = 66;
-    /// A binary and its build-id.
-    pub const HEADER_BUILD_ID: u32 = 67;
-    /// The name, unit, scale or CPUs of an event.
-    pub const EVENT_UPDATE: u32 = 78;
-    /// A feature bit and its content.
-    pub const HEADER_FEATURE: u32 = 80;
-}
+use crate::record::record_kind as record;
 
 /// The kind of EVENT_UPDATE that carries a name (PERF_EVENT_UPDATE__NAME). The
 /// others, unit 0, scale 1 and CPUs 3, say nothing about samples.

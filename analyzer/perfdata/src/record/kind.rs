@@ -1,6 +1,35 @@
-//! Names of record types.
+//! Record types: their numbers and names.
 
 use std::borrow::Cow;
+
+/// Numbers of record types that the code asks for: the kernel's
+/// (`include/uapi/linux/perf_event.h`) and, from 64 on, perf's own
+/// (`tools/lib/perf/include/perf/event.h`), both without `PERF_RECORD_`.
+/// simpleperf's are in [`crate::foreign`].
+pub mod record_kind {
+    /// A sample.
+    pub const SAMPLE: u32 = 9;
+    /// Types from here on are written by perf and not by the kernel.
+    pub const USER_TYPE_START: u32 = 64;
+    /// An attribute and its ids.
+    pub const HEADER_ATTR: u32 = 64;
+    /// Number and name of an event; in old files only.
+    pub const HEADER_EVENT_TYPE: u32 = 65;
+    /// The size of the tracepoint formats that follow as payload.
+    pub const HEADER_TRACING_DATA: u32 = 66;
+    /// A binary and its build-id.
+    pub const HEADER_BUILD_ID: u32 = 67;
+    /// The size of the trace data that follows as payload.
+    pub const AUXTRACE: u32 = 71;
+    /// The name, unit, scale or CPUs of an event.
+    pub const EVENT_UPDATE: u32 = 78;
+    /// A feature bit and its content.
+    pub const HEADER_FEATURE: u32 = 80;
+    /// A piece of the zstd stream that holds the records.
+    pub const COMPRESSED: u32 = 81;
+    /// The same with its length, so that the record can be padded.
+    pub const COMPRESSED2: u32 = 83;
+}
 
 /// The name of a record type as perf prints it (`perf_event__names` in
 /// `tools/perf/util/event.c`), without `PERF_RECORD_`; simpleperf's from

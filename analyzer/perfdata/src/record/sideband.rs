@@ -1,8 +1,8 @@
 //! The side band: records that say who runs, what is mapped and what was lost.
 //!
 //! linux-perf-event-reader parses these records too; its `Mmap2Record` asserts
-//! on a bad build-id length and its strings borrow, so the mappings are read
-//! here and the small records by it.
+//! on a bad build-id length and its strings borrow, so that only its constants
+//! are used here.
 
 use super::mmap::Mmap;
 use crate::bytes::Cursor;
@@ -10,15 +10,13 @@ use linux_perf_event_reader::constants::PERF_RECORD_MISC_COMM_EXEC;
 use linux_perf_event_reader::{Endianness, RecordType};
 use thiserror::Error;
 
-/// The header of a record (`struct perf_event_header`).
+/// What the header of a record (`struct perf_event_header`) says besides its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
     /// The type of the record.
     pub kind: u32,
     /// What `misc` means depends on the type.
     pub misc: u16,
-    /// Bytes of the record, header included.
-    pub size: u16,
 }
 
 /// When a record was written: by its time and, where times are equal or absent,
@@ -226,11 +224,7 @@ mod tests {
     const LITTLE: Endianness = Endianness::LittleEndian;
 
     fn header(kind: RecordType, misc: u16) -> RecordHeader {
-        RecordHeader {
-            kind: kind.0,
-            misc,
-            size: 0,
-        }
+        RecordHeader { kind: kind.0, misc }
     }
 
     fn mmap2_body(file: &[u8; 24]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Records are a chain: each header tells where the next record begins.
 
 use crate::header::foreign;
+use crate::record::record_kind::{AUXTRACE, HEADER_TRACING_DATA, USER_TYPE_START};
 use linux_perf_event_reader::Endianness;
 
 /// Bytes of `struct perf_event_header`.
@@ -12,16 +13,9 @@ pub(super) const MAX_RECORD: usize = u16::MAX as usize;
 
 /// Records above this size are damage: simpleperf's largest hold the symbols of
 /// a kernel, some megabytes.
-const LARGEST_RECORD: usize = 256 << 20;
+const LARGEST_RECORD: usize = 32 << 20;
 
-/// `PERF_RECORD_HEADER_TRACING_DATA` (`tools/lib/perf/include/perf/event.h`).
-pub(super) const TRACING_DATA: u32 = 66;
-/// `PERF_RECORD_AUXTRACE`.
-pub(super) const AUXTRACE: u32 = 71;
-/// Records of types below this are the kernel's: no payload stands behind them,
-/// and their size is in its usual place.
-const PAYLOADS_FROM: u32 = 64;
-/// The size of a TRACING_DATA record whose payload stands behind it: the header
+/// The size of a HEADER_TRACING_DATA record whose payload stands behind it: the header
 /// and a u32, which old perfs did not pad. simpleperf puts the payload inside.
 const TRACING_DATA_SIZES: std::ops::RangeInclusive<usize> = 12..=16;
 
@@ -56,7 +50,9 @@ impl Link {
                 ((word >> 32) as u32, (word >> 16) as u16, word as u16)
             }
         };
-        if kind < PAYLOADS_FROM {
+        // No payload stands behind the kernel's records, and their size is in its
+        // usual place.
+        if kind < USER_TYPE_START {
             return Some(Self {
                 kind,
                 misc,
@@ -66,7 +62,7 @@ impl Link {
         }
         let size = foreign::record_size(kind, misc, size) as usize;
         let payload = match kind {
-            AUXTRACE | TRACING_DATA => payload_size(bytes, at, kind, size, endian),
+            AUXTRACE | HEADER_TRACING_DATA => payload_size(bytes, at, kind, size, endian),
             _ => 0,
         };
         Some(Self {
@@ -82,6 +78,13 @@ impl Link {
         (HEADER_SIZE..=LARGEST_RECORD).contains(&self.size)
     }
 
+    /// Whether a record inside a compressed stream can have this size: there are
+    /// only those of perf and the kernel. A larger one would have to be inflated
+    /// as a whole, and few bytes make a huge one.
+    pub(super) fn has_possible_size_inflated(&self) -> bool {
+        (HEADER_SIZE..=MAX_RECORD).contains(&self.size)
+    }
+
     /// Whether this looks like a header that perf or the kernel writes.
     fn is_plausible(&self) -> bool {
         let known = matches!(self.kind, 1..=25 | 64..=90 | 32768..=32800);
@@ -89,7 +92,7 @@ impl Link {
     }
 }
 
-/// How many bytes of payload stand behind an AUXTRACE or TRACING_DATA record
+/// How many bytes of payload stand behind an AUXTRACE or HEADER_TRACING_DATA record
 /// (`process_auxtrace_event`, `process_tracing_data_event` in
 /// `tools/perf/util/session.c` and `header.c`).
 fn payload_size(bytes: &[u8], at: usize, kind: u32, size: usize, endian: Endianness) -> u64 {
@@ -200,10 +203,10 @@ mod tests {
         let mut auxtrace = record(AUXTRACE, &[0; 40]);
         auxtrace[8..16].copy_from_slice(&100u64.to_le_bytes());
         assert_eq!(follow(&auxtrace, 0, 1, LITTLE), ChainEnd::Next(148));
-        let tracing = record(TRACING_DATA, &9u32.to_le_bytes());
+        let tracing = record(HEADER_TRACING_DATA, &9u32.to_le_bytes());
         assert_eq!(follow(&tracing, 0, 1, LITTLE), ChainEnd::Next(28));
         // simpleperf: the payload is inside the record.
-        let inside = record(TRACING_DATA, &[9; 24]);
+        let inside = record(HEADER_TRACING_DATA, &[9; 24]);
         assert_eq!(follow(&inside, 0, 1, LITTLE), ChainEnd::Next(32));
     }
 

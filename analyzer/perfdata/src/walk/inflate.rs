@@ -7,17 +7,13 @@
 //! them uncompressed. Inflating is serial; the workers take turns at it.
 
 use super::batch::Batch;
-use super::chain::{self, HEADER_SIZE, Link};
-use super::walker::{Segment, WalkDamage};
+use super::chain::{HEADER_SIZE, Link};
+use super::walker::{DamageAt, Segment, WalkDamage};
 use crate::bytes::Cursor;
+use crate::record::record_kind::{AUXTRACE, COMPRESSED, COMPRESSED2};
 use linux_perf_event_reader::Endianness;
 use std::io;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
-
-/// `PERF_RECORD_COMPRESSED`.
-pub(crate) const COMPRESSED: u32 = 81;
-/// `PERF_RECORD_COMPRESSED2`.
-pub(crate) const COMPRESSED2: u32 = 83;
 
 /// Bytes of the compressed file that are read at once.
 const WINDOW: usize = 1 << 20;
@@ -30,7 +26,7 @@ pub(super) struct Inflate<'a> {
     /// The segment being read; the ones behind it have not begun.
     current: usize,
     stream: Option<Stream<'a>>,
-    damage: Vec<WalkDamage>,
+    damage: Vec<DamageAt>,
 }
 
 impl<'a> Inflate<'a> {
@@ -64,14 +60,16 @@ impl<'a> Inflate<'a> {
             if !batch.is_empty() {
                 return Ok(true);
             }
-            self.damage.extend(stream.damage.take());
+            let damage = stream.damage.take();
+            self.damage
+                .extend(damage.map(|damage| (segment.base, damage)));
             self.stream = None;
             self.current += 1;
         }
         Ok(false)
     }
 
-    pub(super) fn finish(self) -> Vec<WalkDamage> {
+    pub(super) fn finish(self) -> Vec<DamageAt> {
         self.damage
     }
 }
@@ -227,13 +225,13 @@ impl<'a> Stream<'a> {
         let mut end = 0;
         let mut bad = false;
         while let Some(link) = Link::parse(&self.partial, end, self.endian) {
-            bad = !link.has_possible_size();
-            let Some(record) = self.partial.get_mut(end..end + link.size) else {
-                break;
-            };
+            bad = !link.has_possible_size_inflated();
             if bad {
                 break;
             }
+            let Some(record) = self.partial.get_mut(end..end + link.size) else {
+                break;
+            };
             if link.payload > 0 {
                 clear_payload_size(record, link.kind);
             }
@@ -287,7 +285,7 @@ impl<'a> Stream<'a> {
 /// Sets the payload size inside an AUXTRACE or TRACING_DATA record to zero in
 /// the copy that is handed out, because its payload stays in the file.
 fn clear_payload_size(record: &mut [u8], kind: u32) {
-    let width = if kind == chain::AUXTRACE { 8 } else { 4 };
+    let width = if kind == AUXTRACE { 8 } else { 4 };
     if let Some(size) = record.get_mut(HEADER_SIZE..HEADER_SIZE + width) {
         size.fill(0);
     }

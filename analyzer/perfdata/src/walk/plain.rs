@@ -8,7 +8,7 @@
 
 use super::batch::Batch;
 use super::chain::{self, ChainEnd, Link, MAX_RECORD};
-use super::walker::{Segment, WalkDamage, lock};
+use super::walker::{DamageAt, Segment, WalkDamage, lock};
 use linux_perf_event_reader::Endianness;
 use std::io;
 use std::ops::Range;
@@ -27,7 +27,7 @@ struct Chunk {
 /// [`ENDED`] behind the place where the walk of a segment had to stop.
 struct Proofs {
     starts: Vec<Option<u64>>,
-    damage: Vec<WalkDamage>,
+    damage: Vec<DamageAt>,
     failed: bool,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Plain<'a> {
     }
 
     /// The proved cuts, one for each chunk, and where segments ended early.
-    pub(super) fn finish(self) -> (Vec<u64>, Vec<WalkDamage>) {
+    pub(super) fn finish(self) -> (Vec<u64>, Vec<DamageAt>) {
         let proofs = self
             .proofs
             .into_inner()
@@ -274,7 +274,8 @@ impl<'a> Plain<'a> {
         if let Some(start @ None) = proofs.starts.get_mut(index + 1) {
             *start = Some(next);
         }
-        proofs.damage.extend(damage);
+        let base = self.segments[self.chunks[index].segment].base;
+        proofs.damage.extend(damage.map(|damage| (base, damage)));
         drop(proofs);
         self.proved.notify_all();
     }

@@ -1,8 +1,9 @@
 //! A serial walk from the front of a segment, payloads included.
 
 use super::batch::RawRecord;
-use super::chain::{HEADER_SIZE, Link, TRACING_DATA};
+use super::chain::{HEADER_SIZE, Link};
 use super::walker::Segment;
+use crate::record::record_kind::HEADER_TRACING_DATA;
 use linux_perf_event_reader::Endianness;
 use std::io;
 
@@ -60,7 +61,7 @@ impl Segment {
             };
             let behind = at + link.size as u64;
             let mut payload = Vec::new();
-            if link.kind == TRACING_DATA && link.payload > 0 {
+            if link.kind == HEADER_TRACING_DATA && link.payload > 0 {
                 let left = self.range.end.saturating_sub(behind);
                 let length = link.payload.min(left).min(LARGEST_PAYLOAD) as usize;
                 payload.resize(length, 0);

@@ -62,11 +62,14 @@ impl fmt::Display for WalkDamage {
     }
 }
 
+/// What was found in the segment with this base.
+pub(super) type DamageAt = (u64, WalkDamage);
+
 /// What the walk could not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalkReport {
-    /// One entry for each segment that ended early, in the order of the
-    /// segments.
+    /// One entry for each segment that ended early, in the order of their bases,
+    /// and so of the files of a directory.
     pub damage: Vec<WalkDamage>,
 }
 
@@ -152,7 +155,9 @@ impl Walker {
         let _ = self.cuts.set(cuts);
         let inflate = inflate.into_inner().unwrap_or_else(PoisonError::into_inner);
         damage.extend(inflate.finish());
+        // Offsets of different files say nothing about their order.
         damage.sort_unstable();
+        let damage = damage.into_iter().map(|(_, damage)| damage).collect();
         Ok((states, WalkReport { damage }))
     }
 }

@@ -63,6 +63,11 @@ fn cut(pieces: &mut Vec<Piece>, hole: &Range<u64>) {
 
 fn map(pieces: &mut Vec<Piece>, at: At, mmap: &Mmap) {
     let range = mmap.start..mmap.start + mmap.length;
+    // The same again: it goes on.
+    let is_again = |piece: &Piece| piece.range == range && facts(&piece.mmap) == facts(mmap);
+    if pieces.iter().any(is_again) {
+        return;
+    }
     cut(pieces, &range);
     pieces.push(Piece {
         range,

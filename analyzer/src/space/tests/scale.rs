@@ -1,9 +1,9 @@
 //! Many processes, many mappings, long chains of forks. Nothing here is timed:
 //! sizes are counted, and what is quadratic would not end.
 
-use super::script::{Script, assert_seen, at, mapping};
+use super::script::{MAP_PRIVATE, Script, assert_seen, at, mapping};
 use crate::space::AddressSpace;
-use contend_perfdata::{At, CpuMode, SideBand};
+use contend_perfdata::{At, CpuMode, Mmap, SideBand};
 
 /// Rectangles of all images together.
 fn rects(space: &AddressSpace) -> usize {
@@ -78,6 +78,8 @@ fn mappings_inside_each_other_stay_linear() {
     assert_eq!(space.find(CpuMode::User, 1, top / 2, at(1)), None);
     let during = space.find_during(CpuMode::User, 1, top / 2, at(1), at(2));
     assert_eq!(during, crate::space::During::Varies);
+    let given_up = space.given_up();
+    assert_eq!(given_up.load(std::sync::atomic::Ordering::Relaxed), 2);
     let few = space.find(CpuMode::User, 1, top / 2, at(count - 5000));
     assert!(few.is_some(), "behind 5,000 it does not");
 }
@@ -137,7 +139,15 @@ fn a_wide_mapping_over_many_small_ones_ends_them_once() {
 #[test]
 fn one_range_mapped_again_and_again_stays_linear() {
     let count = 100_000;
-    let space = space_of((0..count).map(|_| map(1, 0x1000, 0x2000)));
+    // Never quite the same twice in a row.
+    let with_flags = |index| {
+        let flags = MAP_PRIVATE | (index as u32 % 2) << 5;
+        SideBand::Mmap(Mmap {
+            flags,
+            ..mapping(1, 0x1000..0x2000, "/a")
+        })
+    };
+    let space = space_of((0..count).map(with_flags));
     assert_eq!(rects(&space), count);
     for time in [1, 500, 100_000] {
         assert_seen(&space, 1, 0x1800, time, "/a+0x800");
@@ -196,4 +206,41 @@ fn many_execs_of_one_process_stay_linear() {
         assert_seen(&space, 1, 0x1000, 10 * round + 1, "");
         assert_seen(&space, 1, 0x1000, 10 * round + 2, "/a+0x0");
     }
+}
+
+#[test]
+fn mapping_the_same_again_is_one_mapping() {
+    let space = space_of((0..10_000).map(|_| map(1, 0x1000, 0x3000)));
+    assert_eq!((space.maps.len(), rects(&space)), (1, 1));
+    assert_seen(&space, 1, 0x2000, 1, "/a+0x1000");
+    assert_seen(&space, 1, 0x2000, 9999, "/a+0x1000");
+    assert_seen(&space, 1, 0x2000, 0, "");
+    // Other memory, another part of the range or another part of the file is not
+    // the same.
+    let other = SideBand::Mmap(mapping(1, 0x1000..0x3000, "/b"));
+    let moved = SideBand::Mmap(Mmap {
+        file_offset: 0x1000,
+        ..mapping(1, 0x1000..0x3000, "/b")
+    });
+    let whole = || map(1, 0x1000, 0x3000);
+    let space = space_of([whole(), map(1, 0x2000, 0x3000), whole(), other, moved]);
+    assert_eq!(space.maps.len(), 5);
+    assert_seen(&space, 1, 0x2000, 2, "/a+0x0");
+    assert_seen(&space, 1, 0x2000, 3, "/a+0x1000");
+    assert_seen(&space, 1, 0x2000, 4, "/b+0x1000");
+    assert_seen(&space, 1, 0x2000, 5, "/b+0x2000");
+}
+
+#[test]
+fn a_mapping_that_was_unmapped_by_an_exec_or_covered_is_mapped_again() {
+    let exec = SideBand::Comm {
+        pid: 1,
+        tid: 1,
+        name: b"new".as_slice().into(),
+        exec: true,
+    };
+    let space = space_of([map(1, 0x1000, 0x3000), exec, map(1, 0x1000, 0x3000)]);
+    assert_seen(&space, 1, 0x2000, 1, "/a+0x1000");
+    assert_seen(&space, 1, 0x2000, 2, "");
+    assert_seen(&space, 1, 0x2000, 3, "/a+0x1000");
 }

@@ -44,7 +44,7 @@ pub(super) struct Common {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write the output to FILE instead of standard output
+    /// Write the output to FILE; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 

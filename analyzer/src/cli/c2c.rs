@@ -23,6 +23,7 @@ const TOP: usize = 10;
 
 pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
+    output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
     let progress = Progress::start(common, &capture);

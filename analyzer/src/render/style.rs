@@ -46,7 +46,7 @@ impl Style {
 
 /// Text from a capture with control characters made visible: a thread's name
 /// must not move the cursor of who reads the report.
-pub(super) fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() || is_bidi(c) {

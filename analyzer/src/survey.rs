@@ -1,11 +1,14 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
-use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand};
+use contend_perfdata::{At, Cursor, EventTable, RawRecord, RecordHeader, SideBand};
 use std::collections::BTreeMap;
 
 /// `PERF_RECORD_SAMPLE`.
 pub(crate) const SAMPLE: u32 = 9;
+
+/// `PERF_RECORD_AUXTRACE_INFO`.
+const AUXTRACE_INFO: u32 = 70;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;
@@ -57,6 +60,9 @@ pub struct Survey {
     last_time: u64,
     /// The side band with its times, in no particular order.
     pub side_band: Vec<(At, SideBand)>,
+    /// What writes the AUX area, as the lowest number that a record tells
+    /// (`enum auxtrace_type` in `tools/perf/util/auxtrace.h`).
+    pub aux_kind: Option<u32>,
     /// Header-like records behind the first sample.
     pub late: Vec<LateRecord>,
     late_bytes: usize,
@@ -78,6 +84,7 @@ impl Survey {
             first_time: u64::MAX,
             last_time: 0,
             side_band: Vec::new(),
+            aux_kind: None,
             late: Vec::new(),
             late_bytes: 0,
         }
@@ -112,6 +119,10 @@ impl Survey {
             misc: record.misc,
             size: (record.body.len() + 8) as u16,
         };
+        if record.kind == AUXTRACE_INFO {
+            let kind = Cursor::new(record.body, events.endian()).u32();
+            self.aux_kind = [self.aux_kind, kind].into_iter().flatten().min();
+        }
         let is_user_kind = record.kind >= 64;
         let time = if is_user_kind {
             None
@@ -199,6 +210,7 @@ impl Survey {
         self.first_time = self.first_time.min(other.first_time);
         self.last_time = self.last_time.max(other.last_time);
         self.side_band.extend(other.side_band);
+        self.aux_kind = [self.aux_kind, other.aux_kind].into_iter().flatten().min();
         self.late.extend(other.late);
     }
 

@@ -3,11 +3,13 @@
 use crate::capture::Capture;
 use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
 use crate::survey::Survey;
-use contend_perfdata::{EventAttr, Features, SampleFormat, WalkReport, record_name};
+use contend_perfdata::{Attr, EventAttr, Features, SampleFormat, WalkReport, record_name};
 use std::collections::BTreeMap;
 
 /// `PERF_TYPE_TRACEPOINT`.
 const TRACEPOINT: u32 = 2;
+/// `PERF_TYPE_HARDWARE`.
+const HARDWARE: u32 = 0;
 /// `PERF_TYPE_SOFTWARE`.
 const SOFTWARE: u32 = 1;
 /// `PERF_COUNT_SW_CPU_CLOCK` and `PERF_COUNT_SW_TASK_CLOCK`.
@@ -56,7 +58,7 @@ impl EventKind {
             Self::Tracepoint
         } else if attr.kind == SOFTWARE && attr.config == DUMMY {
             Self::Dummy
-        } else if attr.has(SampleFormat::DATA_SRC) {
+        } else if attr.has(SampleFormat::DATA_SRC) && !has_data_for_stacks(attr) {
             Self::Memory
         } else if attr.kind == SOFTWARE && !CLOCKS.contains(&attr.config) {
             Self::Other
@@ -78,6 +80,13 @@ impl EventKind {
             Self::Other => "other",
         }
     }
+}
+
+/// Whether an event has data sources only because `--call-graph dwarf` asks for
+/// addresses: those of generic events never hold anything.
+fn has_data_for_stacks(attr: &Attr) -> bool {
+    let is_generic = [HARDWARE, SOFTWARE].contains(&attr.kind);
+    is_generic && attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER)
 }
 
 /// The result of a survey.

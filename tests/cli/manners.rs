@@ -46,6 +46,7 @@ fn help_of_c2c_has_the_options_of_the_contract_and_not_the_hidden_one() {
         "--line-size",
         "--perf-compat",
         "--top",
+        "--rows",
         "--color",
     ] {
         assert!(help.contains(option), "{option}: {help}");

@@ -69,7 +69,9 @@ fn is_of_capture(path: &Path, capture: &Path) -> bool {
     };
     if capture.is_dir() {
         let files = capture.read_dir().into_iter().flatten().flatten();
-        return files.map(|file| file.path()).any(|file| is_same(path, &file));
+        return files
+            .map(|file| file.path())
+            .any(|file| is_same(path, &file));
     }
     is_same(path, capture)
 }

@@ -12,10 +12,11 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     let style = Style { color };
     let capture = &info.capture;
     let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {
+        let value = value.filter(|value| !value.trim().is_empty());
         let lines = value.iter().flat_map(|value| wrap(value, WIDTH - 11, 0));
         for (number, line) in lines.enumerate() {
             let name = if number == 0 { name } else { "" };
-            writeln!(out, "{name:<10} {line}")?;
+            writeln!(out, "{}", format!("{name:<10} {line}").trim_end())?;
         }
         Ok(())
     };

@@ -5,4 +5,4 @@ pub(crate) mod info;
 pub(crate) mod perf_compat;
 mod style;
 
-pub(crate) use style::safe;
+pub(crate) use style::{cut, cut_path, safe};

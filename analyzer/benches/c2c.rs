@@ -25,7 +25,7 @@ const LINE: u64 = 64;
 
 fn analysis(capture: &mut Capture) -> Analysis {
     let options = Options {
-        sort: Sort::Total,
+        sort: Some(Sort::Total),
         coalesce: vec![Coalesce::Iaddr],
         show_all: false,
         line_size: LINE,

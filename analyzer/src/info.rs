@@ -3,17 +3,24 @@
 use crate::capture::Capture;
 use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
 use crate::survey::Survey;
-use contend_perfdata::{EventAttr, Features, SampleFormat, WalkReport, record_name};
+use contend_perfdata::{Attr, EventAttr, Features, SampleFormat, WalkReport, record_name};
 use std::collections::BTreeMap;
 
 /// `PERF_TYPE_TRACEPOINT`.
 const TRACEPOINT: u32 = 2;
+/// `PERF_TYPE_HARDWARE`.
+const HARDWARE: u32 = 0;
 /// `PERF_TYPE_SOFTWARE`.
 const SOFTWARE: u32 = 1;
 /// `PERF_COUNT_SW_CPU_CLOCK` and `PERF_COUNT_SW_TASK_CLOCK`.
 const CLOCKS: [u64; 2] = [0, 1];
 /// `PERF_COUNT_SW_DUMMY`.
 const DUMMY: u64 = 9;
+/// `PERF_AUXTRACE_ARM_SPE` (`tools/perf/util/auxtrace.h`).
+const AUX_ARM_SPE: u32 = 4;
+
+/// Why captures with Arm SPE data have no memory samples.
+pub(crate) const SPE_NOT_DECODED: &str = "its Arm SPE data is not decoded by this version";
 
 /// What an event measures, decided once from its attribute and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +58,7 @@ impl EventKind {
             Self::Tracepoint
         } else if attr.kind == SOFTWARE && attr.config == DUMMY {
             Self::Dummy
-        } else if attr.has(SampleFormat::DATA_SRC)
-            && !attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER)
-        {
+        } else if attr.has(SampleFormat::DATA_SRC) && !has_data_for_stacks(attr) {
             Self::Memory
         } else if attr.kind == SOFTWARE && !CLOCKS.contains(&attr.config) {
             Self::Other
@@ -75,6 +80,13 @@ impl EventKind {
             Self::Other => "other",
         }
     }
+}
+
+/// Whether an event has data sources only because `--call-graph dwarf` asks for
+/// addresses: those of generic events never hold anything.
+fn has_data_for_stacks(attr: &Attr) -> bool {
+    let is_generic = [HARDWARE, SOFTWARE].contains(&attr.kind);
+    is_generic && attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER)
 }
 
 /// The result of a survey.
@@ -149,11 +161,17 @@ fn answers(
         "memory samples with a data source",
         "record with `perf c2c record`",
     );
+    // The table of events may be cut off.
+    let is_spe = kinds.contains(&EventKind::Spe) || survey.aux_kind == Some(AUX_ARM_SPE);
     let has_aux = records.contains_key("AUXTRACE");
-    let spe = match (samples_of(&[EventKind::Spe]), has_aux) {
-        (Some(_), true) => Can::Yes,
-        (Some(_), false) => Can::No("SPE was asked for, but there is no AUX data".to_owned()),
-        (None, _) => Can::No(
+    let memory = match memory {
+        Can::No(_) if is_spe && has_aux => Can::No(SPE_NOT_DECODED.to_owned()),
+        memory => memory,
+    };
+    let spe = match (is_spe, has_aux) {
+        (true, true) => Can::Yes,
+        (true, false) => Can::No("SPE was asked for, but there is no AUX data".to_owned()),
+        (false, _) => Can::No(
             "no Arm SPE data: record with `perf record -e arm_spe_0//` on an Arm server".to_owned(),
         ),
     };
@@ -181,4 +199,21 @@ fn answers(
         ("offcpu", off_cpu),
         ("oncpu", on_cpu),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spe_is_known_by_its_trace_when_the_events_are_cut_off() {
+        let mut survey = Survey::new(0);
+        survey.aux_kind = Some(AUX_ARM_SPE);
+        let records = BTreeMap::from([("AUXTRACE".to_owned(), 1)]);
+        let can = answers(&[], &survey, &records);
+        assert_eq!(can["spe"], Can::Yes);
+        assert_eq!(can["c2c"], Can::No(SPE_NOT_DECODED.to_owned()));
+        survey.aux_kind = Some(1);
+        assert_ne!(answers(&[], &survey, &records)["spe"], Can::Yes);
+    }
 }

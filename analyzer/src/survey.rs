@@ -1,10 +1,13 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
-use contend_perfdata::{At, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
+use contend_perfdata::{At, Cursor, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
 use std::collections::BTreeMap;
 
 pub(crate) use contend_perfdata::record_kind::SAMPLE;
+
+/// `PERF_RECORD_AUXTRACE_INFO`.
+const AUXTRACE_INFO: u32 = 70;
 
 /// Record kinds that have a counter of their own in an array.
 const COMMON_KINDS: usize = 96;
@@ -84,6 +87,9 @@ pub struct Survey {
     pub(crate) side_band_bytes: u64,
     /// Header-like records.
     late: Vec<LateRecord>,
+    /// What writes the AUX area, as the lowest number that a record tells
+    /// (`enum auxtrace_type` in `tools/perf/util/auxtrace.h`).
+    pub aux_kind: Option<u32>,
     late_bytes: usize,
 }
 
@@ -105,6 +111,7 @@ impl Survey {
             last_time: 0,
             side_band: Vec::new(),
             side_band_bytes: 0,
+            aux_kind: None,
             late: Vec::new(),
             late_bytes: 0,
         }
@@ -138,6 +145,10 @@ impl Survey {
             kind: record.kind,
             misc: record.misc,
         };
+        if record.kind == AUXTRACE_INFO {
+            let kind = Cursor::new(record.body, events.endian()).u32();
+            self.aux_kind = [self.aux_kind, kind].into_iter().flatten().min();
+        }
         let is_user_kind = record.kind >= record_kind::USER_TYPE_START;
         let time = if is_user_kind {
             None
@@ -276,6 +287,7 @@ impl Survey {
             self.side_band.extend(other.side_band);
         }
         self.late_bytes += other.late_bytes;
+        self.aux_kind = [self.aux_kind, other.aux_kind].into_iter().flatten().min();
         self.late.extend(other.late);
     }
 

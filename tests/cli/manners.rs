@@ -46,6 +46,7 @@ fn help_of_c2c_has_the_options_of_the_contract_and_not_the_hidden_one() {
         "--line-size",
         "--perf-compat",
         "--top",
+        "--rows",
         "--color",
     ] {
         assert!(help.contains(option), "{option}: {help}");
@@ -244,4 +245,77 @@ fn output_goes_through_links_and_into_devices() {
     let text = std::fs::read_to_string(&file).expect("the file");
     assert!(text.contains("contend.c2c/1"), "{text}");
     assert!(!Path::new("/dev/null").is_file(), "the device was replaced");
+}
+
+/// What `contend c2c` says that writes its output to a path.
+fn written_to(capture: &Path, output: &Path) -> crate::common::Run {
+    run(contend().args(["c2c", "-o"]).arg(output).arg(capture))
+}
+
+#[test]
+fn output_never_replaces_the_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("perf.data");
+    std::fs::copy(demo(), &capture).unwrap();
+    let hard = folder.path().join("hard");
+    std::fs::hard_link(&capture, &hard).unwrap();
+    let soft = folder.path().join("soft");
+    std::os::unix::fs::symlink(&capture, &soft).unwrap();
+    for output in [&capture, &hard, &soft] {
+        let ended = written_to(&capture, output);
+        let line = ended.refused("-o CAPTURE");
+        assert!(line.contains("it is the capture"), "{line}");
+    }
+    let ended = run(contend()
+        .args(["info", "-o"])
+        .arg(&capture)
+        .arg("-")
+        .stdin(std::fs::File::open(&capture).unwrap()));
+    ended.refused("-o the capture on standard input");
+    assert!(std::fs::read(&capture).unwrap() == std::fs::read(demo()).unwrap());
+}
+
+#[test]
+fn output_says_what_is_wrong_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = written_to(&demo(), folder.path());
+    let line = ended.refused("-o DIR");
+    assert!(line.contains("it is a directory"), "{line}");
+
+    let ended = written_to(&demo(), &folder.path().join("absent/c2c.txt"));
+    let line = ended.refused("-o into no folder");
+    assert!(line.ends_with("there is no such folder"), "{line}");
+    assert!(!line.contains(".contend-"), "{line}");
+
+    let dash = written_to(&demo(), Path::new("-"));
+    assert_eq!(dash.text(), contend_on(&demo(), &["c2c"]).text());
+    assert!(!Path::new("-").exists());
+}
+
+#[test]
+fn output_has_the_usual_permissions_or_those_of_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c2c.txt");
+    let mode = || file.metadata().unwrap().permissions().mode() & 0o777;
+    let script = "umask 027; exec \"$0\" c2c -o \"$1\" \"$2\"";
+    let ended = run(std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_contend")])
+        .arg(&file)
+        .arg(demo()));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(mode(), 0o640, "{:o}", mode());
+
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(written_to(&demo(), &file).code, Some(0));
+    assert_eq!(mode(), 0o600, "{:o}", mode());
+
+    std::fs::write(&file, "precious").unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o444)).unwrap();
+    let may_all = std::fs::File::options().write(true).open(&file).is_ok();
+    let ended = written_to(&demo(), &file);
+    if !may_all {
+        ended.refused("-o into a file that is not writable");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    }
 }

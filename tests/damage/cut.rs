@@ -13,7 +13,7 @@ use std::path::Path;
 pub(crate) fn document(file: &Path) -> Result<Value, String> {
     let mut capture = Capture::open(file, 1, 1 << 20).map_err(|error| format!("{error:#}"))?;
     let options = Options {
-        sort: Sort::Total,
+        sort: Some(Sort::Total),
         coalesce: vec![Coalesce::Iaddr],
         show_all: false,
         line_size: 64,

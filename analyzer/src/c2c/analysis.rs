@@ -51,8 +51,9 @@ impl Sort {
 /// What the user asked for.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The order of lines.
-    pub sort: Sort,
+    /// The order of lines; otherwise all HITMs, or peer snoops for an Arm capture
+    /// without HITM.
+    pub sort: Option<Sort>,
     /// What rows are told apart by, besides the offset.
     pub coalesce: Vec<Coalesce>,
     /// Whether to show lines without the metric too.
@@ -145,7 +146,11 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         found
     };
     let lines = Lines::new(&first.shards, resolved.lines, varying);
-    let (sort, show_all) = (options.sort, options.show_all);
+    let show_all = options.show_all;
+    let sort = match options.sort {
+        Some(sort) => sort,
+        None => usual_sort(capture, &first.totals.counters, options.replay),
+    };
     let sums = lines.sums(&first.shards, sort, show_all);
     let (shared_lines, shared, unmapped_data) =
         (sums.shared_lines, sums.shared.clone(), sums.unmapped);
@@ -216,6 +221,18 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         lines: shown_lines,
         replayed,
     })
+}
+
+/// The order of lines unless asked otherwise. perf takes peer snoops for every
+/// Arm capture, as few Arm cores tell HITM.
+fn usual_sort(capture: &Capture, counters: &Counters, as_perf: bool) -> Sort {
+    let arch = capture.header().features.arch.as_deref();
+    let is_arm = matches!(arch, Some("aarch64" | "arm64"));
+    if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
+        Sort::Peer
+    } else {
+        Sort::Total
+    }
 }
 
 /// Where the samples of each raw line go in the second pass.

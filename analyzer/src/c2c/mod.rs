@@ -36,3 +36,4 @@ pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;
 pub use verdict::Verdict;
+pub(crate) use verdict::{LEAST_SIGNAL, TOO_FEW};

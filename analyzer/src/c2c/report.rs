@@ -8,8 +8,8 @@ use super::verdict;
 use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
 use crate::result::{
-    Access, C2c, CaptureFacts, ClassRow, Compat, Hex, HiddenWidths, Latency, Line, LineCompat,
-    MemoryObject, Quality, Ratios, Row, RowCompat, cpu_ranges,
+    Access, C2c, CaptureFacts, ClassRow, Compat, FILTERED, Hex, HiddenWidths, Latency, Line,
+    LineCompat, MemoryObject, Quality, Ratios, Row, RowCompat, cpu_ranges,
 };
 use crate::space::{AddressSpace, MapId};
 use crate::stats::{Ratio, Weights};
@@ -38,7 +38,7 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
     quality.memory_samples = Some(classes.iter().map(|row| row.count).sum());
     quality.unmapped_addr = Some(analysis.unmapped_data);
     quality.unresolved_ip = Some(analysis.unmapped_code);
-    quality.skip("samples that the filters left out", analysis.filtered);
+    quality.skip(FILTERED, analysis.filtered);
     for (reason, count) in analysis.space.notes() {
         quality.skip(reason, *count);
     }
@@ -271,10 +271,18 @@ impl Context<'_> {
             .collect();
         // Not looked up a second time where nobody asks.
         let is_compat = self.replayed.is_some();
-        let (place, comm) = if is_compat {
-            (self.place(key, &row, mode), self.comm(tid))
+        let place = if is_compat {
+            self.place(key, &row, mode)
         } else {
-            (Place::default(), String::new())
+            Place::default()
+        };
+        let has = |field| self.coalesce.contains(&field);
+        let comm = if is_compat || has(Coalesce::Tid) {
+            self.comm(tid)
+        } else if has(Coalesce::Pid) {
+            self.comm(pid)
+        } else {
+            String::new()
         };
         let mut tids: Vec<i32> = row.threads.iter().map(|&((_, tid), _)| tid).collect();
         tids.sort_unstable();
@@ -283,6 +291,7 @@ impl Context<'_> {
         Row {
             offset: Hex(u64::from(key.offset)),
             ip: has_ip.then_some(Hex(key.ip)),
+            code_offset: code.map(|map| Hex(self.space.map_relative(map, key.ip))),
             pid,
             tids,
             function: None,

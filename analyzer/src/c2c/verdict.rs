@@ -15,12 +15,16 @@
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
 
 use super::uses::{Use, UseKey};
+use crate::stats::percent;
 use foldhash::{HashMap, HashSet};
 use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
 /// thread start and barriers leave lines with one to three.
-pub(super) const LEAST_SIGNAL: u64 = 10;
+pub(crate) const LEAST_SIGNAL: u64 = 10;
+
+/// The end of the reason then.
+pub(crate) const TOO_FEW: &str = "too few samples to say";
 
 /// With fewer sampled stores than this nobody knows where the others went. Lines
 /// without any are judged by locked loads, if there are some.
@@ -118,7 +122,7 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
         let plural = if signal == 1 { "" } else { "s" };
         return Judgement {
             verdict: Verdict::Unknown,
-            why: format!("{signal} {name} load{plural}: too few samples to say"),
+            why: format!("{signal} {name} load{plural}: {TOO_FEW}"),
         };
     }
     // Without a single sampled store, locked read-modify-writes that were
@@ -172,13 +176,13 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
         };
     }
     let scene = Scene::new(uses);
-    let percent = (100.0 * same / (same + other)).round();
+    let (same_part, other_part) = (same / (same + other), other / (same + other));
+    let (same_part, other_part) = (percent(same_part), percent(other_part));
     if other > PREVAILS * same {
         Judgement {
             verdict: Verdict::FalseSharing,
             why: format!(
-                "{scene}; {:.0} % of {signal} {name} loads waited for stores to other bytes",
-                100.0 - percent
+                "{scene}; {other_part} of {signal} {name} loads waited for stores to other bytes"
             ),
         }
     } else if same > PREVAILS * other {
@@ -192,14 +196,14 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
                 Verdict::TrueSharing
             },
             why: format!(
-                "{scene}; {percent:.0} % of {signal} {name} loads waited for stores to the same bytes"
+                "{scene}; {same_part} of {signal} {name} loads waited for stores to the same bytes"
             ),
         }
     } else {
         Judgement {
             verdict: Verdict::Mixed,
             why: format!(
-                "{scene}; {percent:.0} % of {signal} {name} loads waited for stores to the same bytes"
+                "{scene}; {same_part} of {signal} {name} loads waited for stores to the same bytes"
             ),
         }
     }

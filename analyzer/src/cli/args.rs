@@ -44,7 +44,7 @@ pub(super) struct Common {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write the output to FILE instead of standard output
+    /// Write the output to FILE; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
@@ -80,7 +80,7 @@ pub(super) enum Color {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Filters {
-    /// Only samples from A to B: seconds from the first record, or percent (10%..20%)
+    /// Only samples from A to B: seconds from the first record, or percent (10..20%)
     #[arg(long, value_name = "A..B")]
     pub(super) time: Option<String>,
 
@@ -134,9 +134,13 @@ pub(super) struct C2cArguments {
     #[arg(long, value_name = "N")]
     pub(super) line_size: Option<u64>,
 
-    /// Show at most N lines in the table [default: 10]
+    /// Show at most N lines [default: 10 in the table, all in JSON]
     #[arg(long, value_name = "N")]
     pub(super) top: Option<usize>,
+
+    /// Show at most N rows of a line in the table [default: 8]
+    #[arg(long, value_name = "N")]
+    pub(super) rows: Option<usize>,
 
     /// Print the three tables of `perf c2c report --stdio`
     #[arg(long, conflicts_with = "json")]

@@ -3,12 +3,12 @@
 use super::args::{C2cArguments, CoalesceBy, Filters, SortBy};
 use super::output;
 use super::progress::Progress;
+use super::refusal::refusal;
 use crate::c2c::{self, Coalesce, Options, Sort};
 use crate::capture::Capture;
 use crate::filter::Filter;
-use crate::info::{EventKind, info};
-use crate::render;
-use crate::result::{C2c, Can};
+use crate::render::{self, c2c::Limits};
+use crate::result::C2c;
 use crate::space::AddressSpace;
 use anyhow::{Context, Result, bail, ensure};
 use contend_perfdata::cpu_list;
@@ -21,15 +21,20 @@ const USUAL_LINE: u64 = 64;
 /// Lines in the table unless asked otherwise: what fits a screen.
 const TOP: usize = 10;
 
+/// Rows of a line unless asked otherwise.
+const ROWS: usize = 8;
+
 pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
+    output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);
-    let result = result?;
+    let mut result = result?;
     if common.json {
+        result.lines.truncate(arguments.top.unwrap_or(usize::MAX));
         return output::json(common, &result);
     }
     if arguments.perf_compat {
@@ -41,8 +46,13 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
         return Ok(());
     }
     let color = output::color(common);
-    let top = arguments.top.unwrap_or(TOP);
-    output::write(common, |out| render::c2c::table(out, &result, top, color))
+    let limits = Limits {
+        lines: arguments.top.unwrap_or(TOP),
+        rows: arguments.rows.unwrap_or(ROWS),
+    };
+    output::write(common, |out| {
+        render::c2c::table(out, &result, limits, color)
+    })
 }
 
 fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
@@ -51,7 +61,7 @@ fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
     let scout = Scout::new(capture, &arguments.filters)?;
     let filter = filter(&arguments.filters, &scout)?;
     let options = Options {
-        sort: sort(arguments, capture),
+        sort: arguments.sort.map(sort),
         coalesce: coalesce(&arguments.coalesce),
         show_all: arguments.show_all,
         line_size,
@@ -59,10 +69,9 @@ fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
         replay: arguments.perf_compat,
     };
     let is_default_sort = arguments.sort.is_none();
-    let is_filtered = !options.filter.is_empty();
     let analysis = c2c::analyze(capture, options)?;
     if analysis.memory_samples() == 0 {
-        bail!("{}", refusal(capture, &analysis, is_filtered));
+        bail!("{}", refusal(capture, &analysis, &arguments.filters)?);
     }
     if capture.header().features.numa_topology.is_empty() {
         warnings.push("the capture does not tell which CPU is in which NUMA node".to_owned());
@@ -81,37 +90,6 @@ fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
 fn has_peers_only(result: &C2c) -> bool {
     use crate::memory::Counter::{TotHitm, TotPeer};
     result.perf_counters.get(TotHitm) == 0 && result.perf_counters.get(TotPeer) > 0
-}
-
-/// Why there is nothing to show: what the capture holds, and what to record.
-fn refusal(capture: &Capture, analysis: &c2c::Analysis, is_filtered: bool) -> String {
-    let path = capture.path().display();
-    if is_filtered && analysis.filtered > 0 {
-        return format!(
-            "{path}: no memory samples pass the filters, which left out {} of {} samples",
-            analysis.filtered,
-            analysis.survey.total_samples()
-        );
-    }
-    let info = info(capture, &analysis.survey, &analysis.walk);
-    let events = info.events.iter().filter(|event| event.samples > 0);
-    let events: Vec<String> = events
-        .map(|event| format!("{} samples of {}", event.samples, event.name))
-        .collect();
-    let holds = if events.is_empty() {
-        "no samples at all".to_owned()
-    } else {
-        events.join(", ")
-    };
-    let kinds = capture.header().attrs.iter();
-    let has_spe = kinds
-        .map(|event| EventKind::of(event, &capture.header().features))
-        .any(|kind| kind == EventKind::Spe);
-    let what_to_do = match (has_spe, info.can.get("spe")) {
-        (true, Some(Can::Yes)) => "its Arm SPE data is not decoded by this version",
-        _ => "record them with `perf c2c record -a -- sleep 10` on the host",
-    };
-    format!("{path}: no memory samples in this capture, it holds {holds}; {what_to_do}")
 }
 
 fn line_size(
@@ -145,17 +123,12 @@ fn line_size(
     }
 }
 
-/// perf sorts by peer snoops on Arm, whose cores rarely tell HITM.
-fn sort(arguments: &C2cArguments, capture: &Capture) -> Sort {
-    match arguments.sort {
-        Some(SortBy::Tot) => Sort::Total,
-        Some(SortBy::Rmt) => Sort::Remote,
-        Some(SortBy::Lcl) => Sort::Local,
-        Some(SortBy::Peer) => Sort::Peer,
-        None => match capture.header().features.arch.as_deref() {
-            Some("aarch64" | "arm64") => Sort::Peer,
-            _ => Sort::Total,
-        },
+fn sort(by: SortBy) -> Sort {
+    match by {
+        SortBy::Tot => Sort::Total,
+        SortBy::Rmt => Sort::Remote,
+        SortBy::Lcl => Sort::Local,
+        SortBy::Peer => Sort::Peer,
     }
 }
 
@@ -229,12 +202,15 @@ fn time_range(text: &str, times: Option<(u64, u64)>) -> Result<RangeInclusive<u6
     let (from, to) = text.split_once("..").with_context(wrong)?;
     let (first, last) =
         times.with_context(|| format!("--time {text}: the capture's records have no times"))?;
+    // `10..20%` is percent of both.
+    let is_percent = to.ends_with('%');
     let moment = |text: &str, missing: u64| -> Result<u64> {
         if text.is_empty() {
             return Ok(missing);
         }
         let (number, unit) = match text.strip_suffix('%') {
             Some(number) => (number, (last - first) as f64 / 100.0),
+            None if is_percent => (text, (last - first) as f64 / 100.0),
             None => (text, 1e9),
         };
         let number: f64 = number.trim().parse().with_context(wrong)?;
@@ -256,6 +232,7 @@ mod tests {
         let range = |text| time_range(text, times).unwrap();
         assert_eq!(range("0.5..1"), 500_001_000..=1_000_001_000);
         assert_eq!(range("10%..20%"), 200_001_000..=400_001_000);
+        assert_eq!(range("10..20%"), range("10%..20%"));
         assert_eq!(range("1.."), 1_000_001_000..=2_000_001_000);
         assert_eq!(range("..1"), 1_000..=1_000_001_000);
         for wrong in ["1", "a..b", "2..1", "-1..2", "nan..1"] {

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let common = &arguments.common;
+    output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
     let progress = Progress::start(common, &capture);

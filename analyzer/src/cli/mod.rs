@@ -5,6 +5,7 @@ mod c2c;
 mod info;
 mod output;
 mod progress;
+mod refusal;
 
 use anyhow::Result;
 use args::{Arguments, Command};

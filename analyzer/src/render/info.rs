@@ -4,15 +4,19 @@ use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
 use crate::result::{Can, Info};
 use std::io::{self, Write};
 
+/// The questions that have a command.
+const ANSWERED: [&str; 1] = ["c2c"];
+
 /// Writes the table.
 pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     let style = Style { color };
     let capture = &info.capture;
     let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {
+        let value = value.filter(|value| !value.trim().is_empty());
         let lines = value.iter().flat_map(|value| wrap(value, WIDTH - 11, 0));
         for (number, line) in lines.enumerate() {
             let name = if number == 0 { name } else { "" };
-            writeln!(out, "{name:<10} {line}")?;
+            writeln!(out, "{}", format!("{name:<10} {line}").trim_end())?;
         }
         Ok(())
     };
@@ -32,9 +36,9 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Events"))?;
     for event in &info.events {
-        let name = cut(&event.name, 60);
+        let name = cut(&event.name, 59);
         let samples = count(event.samples);
-        writeln!(out, "  {samples:>14} samples  {name:<60} {}", event.kind)?;
+        writeln!(out, "  {samples:>14} samples  {name:<59} {}", event.kind)?;
     }
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Records"))?;
@@ -47,7 +51,8 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     writeln!(out, "{}", style.bold("Questions"))?;
     for (question, can) in &info.can {
         match can {
-            Can::Yes => writeln!(out, "  {question:<8} yes")?,
+            Can::Yes if ANSWERED.contains(question) => writeln!(out, "  {question:<8} yes")?,
+            Can::Yes => writeln!(out, "  {question:<8} yes, but this version cannot show it")?,
             Can::No(reason) => {
                 for (number, line) in wrap(reason, WIDTH - 15, 0).into_iter().enumerate() {
                     let (question, no) = match number {

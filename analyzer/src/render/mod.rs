@@ -4,3 +4,5 @@ pub(crate) mod c2c;
 pub(crate) mod info;
 pub(crate) mod perf_compat;
 mod style;
+
+pub(crate) use style::{cut, cut_path, safe};

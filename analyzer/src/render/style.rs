@@ -46,7 +46,7 @@ impl Style {
 
 /// Text from a capture with control characters made visible: a thread's name
 /// must not move the cursor of who reads the report.
-pub(super) fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() || is_bidi(c) {
@@ -98,7 +98,7 @@ pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
 }
 
 /// Cuts a text to a number of columns, the end with an ellipsis.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(crate) fn cut(text: &str, columns: usize) -> String {
     let text = safe(text);
     if text.chars().count() <= columns {
         return text;
@@ -108,7 +108,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// Cuts a path to a number of columns, keeping its end.
-pub(super) fn cut_path(text: &str, columns: usize) -> String {
+pub(crate) fn cut_path(text: &str, columns: usize) -> String {
     let text = safe(text);
     let length = text.chars().count();
     if length <= columns {

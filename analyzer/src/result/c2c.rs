@@ -186,6 +186,10 @@ pub struct Row {
     /// The instruction; absent when rows are not told apart by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Hex>,
+    /// The instruction relative to its mapping: in a file, the offset in it;
+    /// absent when it has no mapping, or rows are not told apart by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_offset: Option<Hex>,
     /// The process of its first sample.
     pub pid: i32,
     /// Its threads, ascending.
@@ -247,7 +251,8 @@ pub struct RowCompat {
     pub memory_nodes: Vec<u32>,
     /// The thread of the first sample.
     pub tid: i32,
-    /// Its name, as perf has it: `:TID` when the capture never tells.
+    /// Its name, as perf has it: `:TID` when the capture never tells. Also there
+    /// when rows are told apart by process or thread.
     pub comm: String,
     /// The binary in perf's short form; absent when the instruction has no
     /// mapping.

@@ -13,6 +13,7 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
 
 use serde::{Serialize, Serializer};

@@ -16,6 +16,9 @@ pub struct MissingBinary {
     pub build_id: Option<String>,
 }
 
+/// The reason in [`Quality::skipped`] for samples that were not asked for.
+pub(crate) const FILTERED: &str = "samples that the filters left out";
+
 /// The `quality` object of every document.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Quality {

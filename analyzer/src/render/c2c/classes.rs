@@ -1,15 +1,22 @@
 //! The exclusive classes: every sample once.
 
-use super::percent;
+use super::plural;
 use crate::memory::{Level, Op, Snoop, Where};
-use crate::render::style::{Style, count};
+use crate::render::style::{Style, count, cut};
 use crate::result::{C2c, ClassRow};
+use crate::stats::percent;
 use std::io::{self, Write};
 
 /// Classes with a smaller share of the loads are summed up.
 const SMALL_CLASS: f64 = 0.001;
 
+/// Columns of the name of a class: as many as the names need, within limits.
+const NAME: std::ops::RangeInclusive<usize> = 44..=62;
+
 pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
+    let names = result.classes.iter().map(class_text);
+    let name = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let name = name.clamp(*NAME.start(), *NAME.end());
     for (op, title) in [
         (Op::Load, "Loads by who answered"),
         (Op::Store, "Stores"),
@@ -27,8 +34,11 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
         rows.sort_by_key(|row| std::cmp::Reverse(row.count));
         let total: u64 = rows.iter().map(|row| row.count).sum();
         let header = format!(
-            "{title:<46} {:>12} {:>8} {:>12}",
-            "samples", "share", "mean cycles"
+            "{title:<width$} {:>12} {:>8} {:>11}",
+            "samples",
+            "share",
+            "mean cycles",
+            width = name + 2,
         );
         writeln!(out, "{}", style.bold(&header))?;
         let (mut rest, mut rest_kinds) = (0, 0);
@@ -46,8 +56,8 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
                 format!("{mean:.0}")
             };
             let text = format!(
-                "  {:<44} {:>12} {:>8} {mean:>12}",
-                class_text(row),
+                "  {:<name$} {:>12} {:>8} {mean:>11}",
+                cut(&class_text(row), name),
                 count(row.count),
                 percent(share),
             );
@@ -60,8 +70,8 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
         if rest > 0 {
             writeln!(
                 out,
-                "  {:<44} {:>12}",
-                format!("{rest_kinds} rarer kinds"),
+                "  {:<name$} {:>12}",
+                plural(rest_kinds, "rarer kind", "rarer kinds"),
                 count(rest)
             )?;
         }

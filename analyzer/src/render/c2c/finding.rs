@@ -1,14 +1,16 @@
 //! One line with its verdict, its threads and its rows.
 
-use super::percent;
-use crate::c2c::Verdict;
+use super::conclusion::verdict_name;
+use super::{metric_name, plural};
 use crate::memory::{Counter, Counters};
 use crate::render::style::{Style, WIDTH, count, cut, cut_path, safe, wrap};
 use crate::result::{Access, C2c, Line, Row};
+use crate::stats::percent;
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
-/// Rows of a line that are printed; the document has all.
-const ROWS: usize = 8;
+/// Columns of the code.
+const CODE: usize = 36;
 
 /// Columns in front of what stands below the head of a line.
 const INDENT: usize = 3;
@@ -20,33 +22,28 @@ pub(super) fn finding(
     out: &mut dyn Write,
     line: &Line,
     result: &C2c,
+    rows: usize,
     style: Style,
 ) -> io::Result<()> {
-    let verdict = match line.verdict {
-        Verdict::FalseSharing => "false sharing",
-        Verdict::TrueSharing => "true sharing",
-        Verdict::Mixed => "true and false sharing",
-        Verdict::ReadMostly => "read mostly",
-        Verdict::Unknown => "unknown",
-    };
-    let metric = if result.sort == "peer" {
-        "peer snoops"
-    } else {
-        "HITM"
-    };
+    let verdict = verdict_name(line.verdict);
     let head = format!("#{} {} {verdict}", line.rank, line.address);
-    writeln!(
-        out,
-        "{}  {} of all {metric}  {}",
-        style.alarm(&head),
-        percent(line.share),
-        style.dim(&object(line, 40)),
-    )?;
+    let share = format!("{} of all {}", percent(line.share), metric_name(result));
+    let object = object(line, WIDTH - INDENT);
+    let length = [&head, &share, &object].map(|text| text.chars().count() + 2);
+    if object.is_empty() {
+        writeln!(out, "{}  {share}", style.alarm(&head))?;
+    } else if length.iter().sum::<usize>() - 2 <= WIDTH {
+        let object = style.dim(&object);
+        writeln!(out, "{}  {share}  {object}", style.alarm(&head))?;
+    } else {
+        writeln!(out, "{}  {share}", style.alarm(&head))?;
+        writeln!(out, "{:INDENT$}{}", "", style.dim(&object))?;
+    }
     indented(out, &line.why)?;
     let counters = &line.perf_counters;
     let mut facts = vec![
-        format!("{} loads", count(counters.get(Counter::Load))),
-        format!("{} stores", count(counters.get(Counter::Store))),
+        plural(counters.get(Counter::Load), "load", "loads"),
+        plural(counters.get(Counter::Store), "store", "stores"),
         hitm_text(counters),
     ];
     if let (Some(p50), Some(p99)) = (line.latency.p50, line.latency.p99) {
@@ -59,25 +56,57 @@ pub(super) fn finding(
     indented(out, &facts.join(" · "))?;
     threads(out, "writers", &line.writers, |access| access.stores)?;
     threads(out, "readers", &line.readers, |access| access.loads)?;
+    let is_peer = result.sort == "peer";
+    let signal = if is_peer { "peer" } else { "HITM" };
     let header = format!(
-        "   {:<7} {:<36} {:>6} {:>7} {:>7} {:>9} {:>7} {:>5}",
-        "offset", "code", "HITM", "loads", "stores", "mean HITM", "mean", "CPUs"
+        "   {:<7} {:<CODE$} {signal:>6} {:>7} {:>7} {:>9} {:>10} {:>5}",
+        "offset",
+        "code",
+        "loads",
+        "stores",
+        format!("mean {signal}"),
+        "mean other",
+        "CPUs"
     );
     writeln!(out, "{}", style.dim(&header))?;
-    for row in line.rows.iter().take(ROWS) {
-        writeln!(out, "{}", row_text(row))?;
+    for row in busiest(&line.rows, is_peer, rows) {
+        writeln!(out, "{}", row_text(row, is_peer, &result.compat.coalesce))?;
     }
-    let more = line.rows.len().saturating_sub(ROWS) + line.hidden_rows;
+    let more = line.rows.len().saturating_sub(rows) as u64;
     if more > 0 {
-        writeln!(out, "   {more} more rows")?;
+        let more = plural(more, "more row", "more rows");
+        writeln!(out, "   {more} (--rows; --json has all)")?;
     }
     Ok(())
+}
+
+/// What rows are about: HITMs, or peer snoops where lines are ordered by them.
+fn signal(counters: &Counters, is_peer: bool) -> u64 {
+    counters.get(if is_peer {
+        Counter::TotPeer
+    } else {
+        Counter::TotHitm
+    })
+}
+
+/// The rows with most of the signal, then stores, then loads, in their order.
+fn busiest(rows: &[Row], is_peer: bool, number: usize) -> Vec<&Row> {
+    let mut chosen: Vec<usize> = (0..rows.len()).collect();
+    chosen.sort_by_cached_key(|&index| {
+        let counters = &rows[index].perf_counters;
+        let stores = counters.get(Counter::Store);
+        let loads = counters.get(Counter::Load);
+        Reverse((signal(counters, is_peer), stores, loads))
+    });
+    chosen.truncate(number);
+    chosen.sort_unstable();
+    chosen.into_iter().map(|index| &rows[index]).collect()
 }
 
 fn hitm_text(counters: &Counters) -> String {
     use Counter::{LclHitm, RmtHitm, TotHitm, TotPeer};
     if counters.get(TotHitm) == 0 && counters.get(TotPeer) > 0 {
-        return format!("{} peer snoops", count(counters.get(TotPeer)));
+        return plural(counters.get(TotPeer), "peer snoop", "peer snoops");
     }
     format!(
         "{} HITM ({} local, {} remote)",
@@ -135,36 +164,65 @@ fn threads(
     writeln!(out, "{}", cut(&text, WIDTH))
 }
 
-fn row_text(row: &Row) -> String {
+fn row_text(row: &Row, is_peer: bool, coalesce: &[&str]) -> String {
     let counters = &row.perf_counters;
-    let code = match (&row.function, row.ip, &row.dso) {
-        (Some(function), ..) => cut(function, 36),
-        (None, Some(ip), Some(dso)) => {
-            let address = ip.to_string();
-            let room = 36usize.saturating_sub(address.len() + 1);
-            let dso = dso.rsplit('/').next().unwrap_or(dso);
-            format!("{address} {}", cut_path(dso, room))
-        }
-        (None, Some(ip), None) => ip.to_string(),
-        (None, None, dso) => cut_path(dso.as_deref().unwrap_or(""), 36),
-    };
     let mean =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.0}"));
     let latency = &row.latency;
     let hitm = latency.mean_rmt_hitm.or(latency.mean_lcl_hitm);
     let hitm = hitm.or(latency.mean_rmt_peer).or(latency.mean_lcl_peer);
-    let signal = counters
-        .get(Counter::TotHitm)
-        .max(counters.get(Counter::TotPeer));
-    format!(
-        "   {:<7} {code:<36} {signal:>6} {:>7} {:>7} {:>9} {:>7} {:>5}",
+    let text = format!(
+        "   {:<7} {:<CODE$} {:>6} {:>7} {:>7} {:>9} {:>10} {:>5}",
         row.offset.to_string(),
+        code(row, coalesce),
+        signal(counters, is_peer),
         counters.get(Counter::Load),
         counters.get(Counter::Store),
         mean(hitm),
         mean(latency.mean_load),
         row.cpus,
-    )
+    );
+    cut(&text, WIDTH)
+}
+
+/// The code of a row, and the thread or process when rows are told apart by it.
+fn code(row: &Row, coalesce: &[&str]) -> String {
+    let has_place = row.function.is_some() || row.ip.is_some() || row.dso.is_some();
+    let thread = thread(row, coalesce, !has_place);
+    let blank = if has_place && !thread.is_empty() {
+        " "
+    } else {
+        ""
+    };
+    let room = CODE.saturating_sub(thread.chars().count() + blank.len());
+    let place = match (&row.function, row.code_offset, row.ip, &row.dso) {
+        (Some(function), ..) => cut(function, room),
+        (None, Some(offset), _, Some(dso)) => {
+            let offset = format!("+{offset}");
+            let dso = dso.rsplit('/').next().unwrap_or(dso);
+            format!(
+                "{}{offset}",
+                cut_path(dso, room.saturating_sub(offset.len()))
+            )
+        }
+        (None, _, Some(ip), _) => ip.to_string(),
+        (None, _, None, dso) => cut_path(dso.as_deref().unwrap_or(""), room),
+    };
+    cut(&format!("{place}{blank}{thread}"), CODE)
+}
+
+fn thread(row: &Row, coalesce: &[&str], is_named: bool) -> String {
+    let (pid, tid) = (row.pid, row.compat.tid);
+    let number = match ["pid", "tid"].map(|field| coalesce.contains(&field)) {
+        [true, true] => format!("{pid}/{tid}"),
+        [true, false] => format!("pid {pid}"),
+        [false, true] => format!("tid {tid}"),
+        [false, false] => return String::new(),
+    };
+    match row.compat.comm.as_str() {
+        comm if is_named && !comm.starts_with(':') => format!("{} {number}", cut(comm, 16)),
+        _ => number,
+    }
 }
 
 /// What the line belongs to, as far as it is known.

@@ -1,24 +1,42 @@
 //! `contend c2c` as a table that fits 100 columns.
 
 mod classes;
+mod conclusion;
 mod finding;
+mod unclear;
 
 use super::info;
-use super::style::{Style, WIDTH, count, duration, safe, wrap};
+use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
 use crate::c2c::Verdict;
-use crate::memory::Counter;
+use crate::memory::{Counter, Counters};
 use crate::result::{C2c, Line};
-use crate::stats::Ratio;
+use crate::stats::{Ratio, percent};
 use classes::classes;
-use finding::{finding, object};
+use conclusion::conclusion;
+use finding::finding;
 use std::io::{self, Write};
+use unclear::unclear;
 
-/// Writes the table with at most `top` lines.
-pub(crate) fn table(out: &mut dyn Write, result: &C2c, top: usize, color: bool) -> io::Result<()> {
+/// How much of the result the table shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Lines of each kind.
+    pub(crate) lines: usize,
+    /// Rows of a line.
+    pub(crate) rows: usize,
+}
+
+/// Writes the table.
+pub(crate) fn table(
+    out: &mut dyn Write,
+    result: &C2c,
+    limits: Limits,
+    color: bool,
+) -> io::Result<()> {
     let style = Style { color };
     head(out, result, style)?;
     classes(out, result, style)?;
-    lines(out, result, top, style)?;
+    lines(out, result, limits, style)?;
     info::quality(out, &result.quality, style)
 }
 
@@ -36,17 +54,29 @@ fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
     for line in wrap(&facts.join(" · "), WIDTH, 2) {
         writeln!(out, "{}", style.bold(&line))?;
     }
+    let missing = result.quality.truncated_bytes;
+    if missing > 0 {
+        let text = format!(
+            "The capture is cut off or damaged, {} missing or unreadable: copy it again or record again",
+            plural(missing, "byte is", "bytes are")
+        );
+        writeln!(out, "{}", style.alarm(&cut(&text, WIDTH)))?;
+    }
 
     let counters = &result.perf_counters;
     let accesses = result.quality.memory_samples.unwrap_or(0);
     writeln!(
         out,
-        "{} samples, {} memory accesses: {} loads, {} stores",
-        count(result.quality.samples),
-        count(accesses),
-        count(counters.get(Counter::Load)),
-        count(counters.get(Counter::Store)),
+        "{}, {}: {}, {}",
+        plural(result.quality.samples, "sample", "samples"),
+        plural(accesses, "memory access", "memory accesses"),
+        plural(counters.get(Counter::Load), "load", "loads"),
+        plural(counters.get(Counter::Store), "store", "stores"),
     )?;
+    writeln!(out)?;
+    for line in wrap(&conclusion(result), WIDTH, 2) {
+        writeln!(out, "{}", style.bold(&line))?;
+    }
     writeln!(out)?;
     let ratios = &result.ratios;
     let rows = [
@@ -102,64 +132,65 @@ fn ratio_text(ratio: &Ratio) -> String {
     )
 }
 
-/// A share with two digits where it is small.
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent >= 10.0 || percent == 0.0 {
-        format!("{percent:.0} %")
-    } else if percent >= 1.0 {
-        format!("{percent:.1} %")
-    } else {
-        format!("{percent:.2} %")
+/// What lines are ordered by, in words.
+fn metric_name(result: &C2c) -> &'static str {
+    match result.sort {
+        "rmt" => "remote HITM",
+        "lcl" => "local HITM",
+        "peer" => "peer snoops",
+        _ => "HITM",
     }
 }
 
-fn lines(out: &mut dyn Write, result: &C2c, top: usize, style: Style) -> io::Result<()> {
-    let is_finding = |line: &&Line| line.verdict != Verdict::Unknown;
-    let findings: Vec<&Line> = result.lines.iter().filter(is_finding).collect();
+/// What lines are ordered by.
+fn by_metric(sort: &str, counters: &Counters) -> u64 {
+    counters.get(match sort {
+        "rmt" => Counter::RmtHitm,
+        "lcl" => Counter::LclHitm,
+        "peer" => Counter::TotPeer,
+        _ => Counter::TotHitm,
+    })
+}
+
+/// The shown lines with a verdict.
+fn findings(result: &C2c) -> Vec<&Line> {
+    let lines = result.lines.iter();
+    lines
+        .filter(|line| line.verdict != Verdict::Unknown)
+        .collect()
+}
+
+/// A count with its noun.
+fn plural(number: u64, one: &str, many: &str) -> String {
+    let noun = if number == 1 { one } else { many };
+    format!("{} {noun}", count(number))
+}
+
+fn lines(out: &mut dyn Write, result: &C2c, limits: Limits, style: Style) -> io::Result<()> {
+    let findings = findings(result);
     let title = format!(
-        "{} of {} sampled lines are shared; {} with enough samples for a verdict",
+        "{} of {} {} shared; {} with enough samples for a verdict",
         count(result.shared_lines),
-        count(result.sampled_lines),
+        plural(result.sampled_lines, "sampled line", "sampled lines"),
+        if result.shared_lines == 1 || result.sampled_lines == 1 {
+            "is"
+        } else {
+            "are"
+        },
         count(findings.len() as u64),
     );
     writeln!(out, "{}", style.bold(&title))?;
-    for line in findings.iter().take(top) {
+    for line in findings.iter().take(limits.lines) {
         writeln!(out)?;
-        finding(out, line, result, style)?;
+        finding(out, line, result, limits.rows, style)?;
     }
-    if findings.len() > top {
+    if findings.len() > limits.lines {
         writeln!(out)?;
-        writeln!(out, "{} more (--top, --json)", findings.len() - top)?;
+        writeln!(
+            out,
+            "{} more (--top, --json)",
+            findings.len() - limits.lines
+        )?;
     }
-    let unclear: Vec<&Line> = result
-        .lines
-        .iter()
-        .filter(|line| !is_finding(line))
-        .collect();
-    if !unclear.is_empty() {
-        writeln!(out)?;
-        let text = format!(
-            "{} shown lines have too few samples to say",
-            count(unclear.len() as u64)
-        );
-        writeln!(out, "{}", style.bold(&text))?;
-        for line in unclear.iter().take(top) {
-            let counters = &line.perf_counters;
-            writeln!(
-                out,
-                "  {:<18} {:>5} HITM {:>5} peer {:>8} loads {:>8} stores  {}",
-                line.address,
-                counters.get(Counter::TotHitm),
-                counters.get(Counter::TotPeer),
-                counters.get(Counter::Load),
-                counters.get(Counter::Store),
-                object(line, 30),
-            )?;
-        }
-        if unclear.len() > top {
-            writeln!(out, "  {} more (--top, --json)", unclear.len() - top)?;
-        }
-    }
-    Ok(())
+    unclear(out, result, limits.lines, style)
 }

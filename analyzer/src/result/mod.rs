@@ -7,8 +7,8 @@ mod info;
 mod quality;
 
 pub use c2c::{
-    Access, C2c, ClassRow, Compat, HiddenWidths, Latency, Line, LineCompat, MemoryObject,
-    NodeShare, Ratios, Row, RowCompat,
+    Access, C2c, ClassRow, Compat, HiddenWidths, InlineFrame, Latency, Line, LineCompat,
+    MemoryObject, NodeShare, Ratios, Row, RowCompat, Variable,
 };
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};

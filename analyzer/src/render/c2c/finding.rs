@@ -10,6 +10,9 @@ use std::io::{self, Write};
 /// Rows of a line that are printed; the document has all.
 const ROWS: usize = 8;
 
+/// Columns of a function or another place in the code.
+const CODE: usize = 36;
+
 /// Columns in front of what stands below the head of a line.
 const INDENT: usize = 3;
 
@@ -137,17 +140,7 @@ fn threads(
 
 fn row_text(row: &Row) -> String {
     let counters = &row.perf_counters;
-    let code = match (&row.function, row.ip, &row.dso) {
-        (Some(function), ..) => cut(function, 36),
-        (None, Some(ip), Some(dso)) => {
-            let address = ip.to_string();
-            let room = 36usize.saturating_sub(address.len() + 1);
-            let dso = dso.rsplit('/').next().unwrap_or(dso);
-            format!("{address} {}", cut_path(dso, room))
-        }
-        (None, Some(ip), None) => ip.to_string(),
-        (None, None, dso) => cut_path(dso.as_deref().unwrap_or(""), 36),
-    };
+    let code = code(row);
     let mean =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.0}"));
     let latency = &row.latency;
@@ -157,7 +150,7 @@ fn row_text(row: &Row) -> String {
         .get(Counter::TotHitm)
         .max(counters.get(Counter::TotPeer));
     format!(
-        "   {:<7} {code:<36} {signal:>6} {:>7} {:>7} {:>9} {:>7} {:>5}",
+        "   {:<7} {code:<CODE$} {signal:>6} {:>7} {:>7} {:>9} {:>7} {:>5}",
         row.offset.to_string(),
         counters.get(Counter::Load),
         counters.get(Counter::Store),
@@ -167,15 +160,56 @@ fn row_text(row: &Row) -> String {
     )
 }
 
+/// A row's function and source line, or the place in its binary.
+fn code(row: &Row) -> String {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    match (&row.function, row.ip, &row.dso) {
+        (Some(function), ..) => {
+            // The line in the function that is named, not in what it has inlined.
+            let own = row
+                .inlined
+                .last()
+                .map_or(&row.source, |frame| &frame.source);
+            let line = own.as_deref().map(file);
+            match line.filter(|line| line.chars().count() < CODE / 2) {
+                Some(line) => {
+                    let room = CODE - line.chars().count() - 1;
+                    format!("{} {}", cut(function, room), safe(&line))
+                }
+                None => cut(function, CODE),
+            }
+        }
+        (None, Some(ip), Some(dso)) => {
+            let name = match dso.split_once(']') {
+                Some(("[kernel.kallsyms", _)) => "[kernel]".to_owned(),
+                _ => file(dso),
+            };
+            let place = match row.code_offset {
+                Some(offset) => format!("+{offset:#x}"),
+                None => format!("+{ip}"),
+            };
+            let room = CODE.saturating_sub(place.len());
+            format!("{}{place}", cut_path(&name, room))
+        }
+        (None, Some(ip), None) => ip.to_string(),
+        (None, None, dso) => cut_path(dso.as_deref().unwrap_or(""), CODE),
+    }
+}
+
 /// What the line belongs to, as far as it is known.
 pub(super) fn object(line: &Line, columns: usize) -> String {
-    match &line.object {
-        Some(object) => {
-            let offset = format!("+{}", object.offset);
-            let name = object.name.as_deref().unwrap_or(&object.dso);
-            let room = columns.saturating_sub(offset.len());
-            format!("{}{offset}", cut_path(name, room))
+    let Some(object) = &line.object else {
+        return String::new();
+    };
+    let offset = format!("+{}", object.offset);
+    let room = columns.saturating_sub(offset.len());
+    match &object.name {
+        Some(name) => {
+            let file = object.dso.rsplit('/').next().unwrap_or(&object.dso);
+            let name = cut(name, room);
+            let left = room.saturating_sub(name.chars().count() + " in ".len());
+            format!("{name}{offset} in {}", cut_path(file, left.max(12)))
         }
-        None => String::new(),
+        None => format!("{}{offset}", cut_path(&object.dso, room)),
     }
 }

@@ -31,4 +31,4 @@ pub use memory::{Class, Counter, Counters, Level, Op, Snoop, Where};
 pub use space::AddressSpace;
 pub use stats::Ratio;
 pub use survey::Survey;
-pub use symbols::SymbolSources;
+pub use symbols::{SymbolSources, symbols};

@@ -11,7 +11,7 @@ const NOT_YET: &str = "**not yet**";
 
 /// Which section of the page describes the object at a path. Paths go through
 /// the names of fields; lists leave no trace in them.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 28] = [
     ("contend.info/1", "contend.info/1"),
     ("contend.c2c/1", "contend.c2c/1"),
     ("capture", "capture"),
@@ -37,10 +37,15 @@ const SECTIONS: [(&str, &str); 25] = [
     ("lines.rows.variable", "variable"),
     ("lines.rows.inlined", "inlined"),
     ("quality.missing_binaries", "missing_binaries"),
+    ("contend.symbols/1", "contend.symbols/1"),
+    ("binaries", "binaries"),
+    ("binaries.refused", "refused"),
 ];
 
 /// Fields that need debug information, which no capture of this list has.
-const OF_DEBUG_INFORMATION: [&str; 4] = [
+const OF_DEBUG_INFORMATION: [&str; 6] = [
+    "binaries: debug",
+    "binaries: shared",
     "inlined: function",
     "inlined: source",
     "rows: inlined",
@@ -51,7 +56,8 @@ const OF_DEBUG_INFORMATION: [&str; 4] = [
 const MAPS: [&str; 2] = ["records", "quality.skipped"];
 
 /// Fields whose text is one of a list on the page.
-const CHOICES: [&str; 8] = [
+const CHOICES: [&str; 9] = [
+    "binaries.state",
     "capture.format",
     "events.kind",
     "sort",
@@ -168,11 +174,21 @@ fn documents() -> Found {
     let mut found = Found::default();
     let binaries = workspace().join("fixtures/demo");
     let binaries = binaries.to_str().unwrap();
+    let others = scratch.path().join("others");
+    std::fs::create_dir(&others).unwrap();
+    std::fs::write(
+        others.join("ingestd"),
+        contend_fixtures::elf_program(&[1; 20], &[]),
+    )
+    .unwrap();
+    let others = others.to_str().unwrap();
     for capture in captures(scratch.path()) {
         for args in [
             &["info", "--json"][..],
             &["c2c", "--json"],
             &["c2c", "--json", "--symbol-dir", binaries],
+            &["symbols", "--json", "--symbol-dir", binaries],
+            &["symbols", "--json", "--symbol-dir", others],
             &[
                 "c2c",
                 "--json",

@@ -13,3 +13,4 @@ mod index;
 mod manners;
 mod readme;
 mod records;
+mod symbols;

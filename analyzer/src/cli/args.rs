@@ -32,6 +32,12 @@ pub(super) enum Command {
     ///
     /// Example: contend c2c perf.data
     C2c(Box<C2cArguments>),
+    /// Which binaries a capture needs for names, which are found, which are missing
+    ///
+    /// A binary is found by its build-id. One of another build is refused.
+    ///
+    /// Example: contend symbols --symbol-dir ./binaries perf.data
+    Symbols(SymbolsArguments),
 }
 
 /// Options of every command.
@@ -130,6 +136,15 @@ pub(super) struct Filters {
 pub(super) struct InfoArguments {
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SymbolsArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
 }
 
 #[derive(Args, Debug)]

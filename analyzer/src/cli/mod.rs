@@ -4,6 +4,7 @@ mod args;
 mod c2c;
 mod info;
 mod output;
+mod symbols;
 
 use anyhow::Result;
 use args::{Arguments, Command};
@@ -47,5 +48,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
+        Command::Symbols(command) => symbols::run(command),
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod c2c;
 pub(crate) mod info;
 pub(crate) mod perf_compat;
 mod style;
+pub(crate) mod symbols;

@@ -5,6 +5,7 @@ mod c2c;
 mod capture;
 mod info;
 mod quality;
+mod symbols;
 
 pub use c2c::{
     Access, C2c, ClassRow, Compat, HiddenWidths, InlineFrame, Latency, Line, LineCompat,
@@ -14,6 +15,7 @@ pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
 pub use quality::{MissingBinary, Quality};
+pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 
 use serde::{Serialize, Serializer};
 

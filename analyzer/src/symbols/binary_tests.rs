@@ -120,3 +120,154 @@ proptest! {
         drop(answer(&found(file.path()), &places));
     }
 }
+
+const SOURCE: &str = "
+volatile int counter; int table[64];
+__attribute__((always_inline)) static inline int inner(int x) { return table[x & 63] + counter; }
+__attribute__((always_inline)) static inline int middle(int x) { return inner(x) * 3; }
+__attribute__((noinline)) int outer(int x) { counter++; return middle(x) + 1; }
+int main(int argc, char **argv) { return outer(argc); }
+";
+
+fn tool(name: &str, args: &[&str]) -> Option<String> {
+    let ended = std::process::Command::new(name).args(args).output().ok()?;
+    let is_done = ended.status.success();
+    is_done.then(|| String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+/// Names and lines of every instruction of a function, by `addr2line -i`.
+#[test]
+fn inlined_functions_are_those_of_addr2line() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("a.c"), SOURCE).unwrap();
+    let mut compared = 0;
+    for kind in [
+        &["-pie", "-fPIE"][..],
+        &["-no-pie", "-fno-pie"],
+        &["-gz=zlib"],
+        &["-gz=zstd"],
+    ] {
+        let (source, binary) = (path("a.c"), path("a"));
+        let args = [&["-O2", "-g", "-o", &binary, &source], kind].concat();
+        if tool("gcc", &args).is_none() {
+            eprintln!("skipped: no gcc that does {kind:?}");
+            continue;
+        }
+        let Some(table) = tool("nm", &["-S", &binary]) else {
+            eprintln!("skipped: no nm");
+            return;
+        };
+        let line = table
+            .lines()
+            .find(|line| line.ends_with(" T outer"))
+            .unwrap();
+        let mut words = line.split(' ').map(|word| u64::from_str_radix(word, 16));
+        let (start, size) = (
+            words.next().unwrap().unwrap(),
+            words.next().unwrap().unwrap(),
+        );
+        // The linker puts code at equal offsets in file and memory.
+        let base = if kind[0] == "-no-pie" { 0x40_0000 } else { 0 };
+        let offsets: Vec<u64> = (start..start + size).map(|at| at - base).collect();
+        let places: Vec<Place> = offsets.iter().map(|&at| (Use::Code, at)).collect();
+        let answers = answer(&found(Path::new(&binary)), &places);
+        assert_eq!(answers.remarks, Vec::<String>::new(), "{kind:?}");
+        for at in offsets {
+            let known = &answers.places[&(Use::Code, at)];
+            let symbol = known.symbol.as_ref().unwrap();
+            assert_eq!(
+                (symbol.name.as_str(), symbol.offset),
+                ("outer", at + base - start)
+            );
+            let address = format!("{:#x}", at + base);
+            let Some(theirs) = tool("addr2line", &["-i", "-f", "-e", &binary, &address]) else {
+                eprintln!("skipped: no addr2line that does {kind:?}");
+                break;
+            };
+            let ours: Vec<String> = known
+                .frames
+                .iter()
+                .map(|frame| {
+                    let [function, source] = [&frame.function, &frame.source]
+                        .map(|text| text.clone().unwrap_or_default());
+                    format!("{function}\n{source}\n")
+                })
+                .collect();
+            let theirs: Vec<&str> = theirs
+                .lines()
+                .map(|line| line.split(" (discriminator").next().unwrap_or(line))
+                .collect();
+            if theirs
+                .iter()
+                .any(|line| line.ends_with(":?") || line.contains("??"))
+            {
+                continue;
+            }
+            assert_eq!(
+                ours.concat(),
+                theirs.join("\n") + "\n",
+                "{kind:?} {address}"
+            );
+            compared += usize::from(known.frames.len() > 1);
+        }
+    }
+    if compared == 0 {
+        eprintln!("skipped: nothing was compared with addr2line");
+    }
+}
+
+/// A stripped binary and the file with its debug information, by name and by
+/// build-id.
+#[test]
+fn split_debug_information_is_found() {
+    use crate::space::{Dso, DsoKind};
+    use crate::symbols::locate::{Locator, SymbolSources};
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("a.c"), SOURCE).unwrap();
+    let (source, binary, debug) = (path("a.c"), path("prog"), path("other.debug"));
+    let made = tool(
+        "gcc",
+        &["-O2", "-g", "-Wl,--build-id=sha1", "-o", &binary, &source],
+    )
+    .and_then(|_| tool("objcopy", &["--only-keep-debug", &binary, &debug]))
+    .and_then(|_| tool("strip", &["--strip-all", &binary]))
+    .and_then(|_| {
+        tool(
+            "objcopy",
+            &[&format!("--add-gnu-debuglink={debug}"), &binary],
+        )
+    });
+    if made.is_none() {
+        eprintln!("skipped: no gcc and binutils");
+        return;
+    }
+    let bytes = super::open(Path::new(&binary)).unwrap();
+    let id = super::Elf::parse(&bytes).unwrap().build_id().unwrap();
+    let dso = |id: &[u8]| Dso {
+        name: b"/opt/prog".as_slice().into(),
+        kind: DsoKind::File,
+        inode: None,
+        build_id: contend_perfdata::BuildIdBytes::new(id),
+    };
+    let locator = Locator::new(&SymbolSources {
+        enabled: true,
+        folders: vec![scratch.path().to_owned()],
+        kallsyms: None,
+    });
+    let search = locator.find(&dso(&id));
+    let found = search.found.unwrap();
+    assert_eq!(found.image, Path::new(&binary));
+    assert_eq!(found.debug.as_deref(), Some(Path::new(&debug)));
+    let places: Vec<Place> = (0x1000..0x1400).map(|at| (Use::Code, at)).collect();
+    let answers = answer(&found, &places);
+    let named = answers.places.values().filter(|answer| {
+        let symbol = answer.symbol.as_ref();
+        symbol.is_some_and(|symbol| symbol.name == "outer") && answer.frames.len() == 3
+    });
+    assert!(named.count() > 3, "outer has inner and middle in it");
+
+    let other = locator.find(&dso(&[9; 20]));
+    assert!(other.found.is_none() && !other.refused.is_empty());
+}

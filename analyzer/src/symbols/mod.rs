@@ -16,8 +16,10 @@ mod elf;
 mod kallsyms;
 mod locate;
 mod names;
+mod needs;
 mod symtab;
 
 pub(crate) use binary::Answer;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
+pub use needs::symbols;

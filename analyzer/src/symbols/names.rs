@@ -189,20 +189,23 @@ impl Names {
     }
 }
 
-/// Whether a file is a binary: the data of programs may be in any file.
 fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
+    is_needed_file(dso, spots.iter().any(|spot| spot.used == Use::Code))
+}
+
+/// Whether a file is a binary: the data of programs may be in any file.
+pub(super) fn is_needed_file(dso: &Dso, has_code: bool) -> bool {
     let name = &dso.name;
     let is_odd = [b"/dev/".as_slice(), b"/memfd:", b"/SYSV", b"/proc/"]
         .iter()
         .any(|start| name.starts_with(start));
     let is_file = name.starts_with(b"/") || dso.kind == DsoKind::Vdso && dso.build_id.is_some();
-    let has_code = spots.iter().any(|spot| spot.used == Use::Code);
     is_file && !is_odd && (has_code || dso.build_id.is_some())
 }
 
 impl SymbolSources {
     /// Looks at what the user named.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         for folder in &self.folders {
             ensure!(
                 folder.is_dir(),
@@ -280,6 +283,6 @@ impl Kernel {
 }
 
 /// Whether a part of the kernel is a module, by path or in brackets.
-fn is_module(dso: &Dso) -> bool {
+pub(super) fn is_module(dso: &Dso) -> bool {
     dso.name.starts_with(b"/") || dso.name.starts_with(b"[")
 }

@@ -13,7 +13,7 @@
 //! `tests/bench/c2c-vs-perf.sh`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use contend::{Analysis, Capture, Coalesce, Filter, Options, Sort, analyze, report};
+use contend::{Analysis, Capture, Coalesce, Filter, Options, Sort, SymbolSources, analyze, report};
 use contend_fixtures::Big;
 use contend_perfdata::DEFAULT_CHUNK;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -51,7 +51,7 @@ fn stages(c: &mut Criterion) {
     assert_eq!(found.survey.total_samples(), SAMPLES);
     assert_eq!(found.memory_samples(), SAMPLES);
     assert!(found.shared_lines > 0 && found.sampled_lines >= found.shared_lines);
-    let result = report(&capture, found, LINE);
+    let result = report(&capture, found, LINE, &SymbolSources::default()).unwrap();
     assert_eq!(result.quality.samples, SAMPLES);
     drop(result);
 
@@ -87,12 +87,14 @@ fn stages(c: &mut Criterion) {
                 let analysis = analysis(&mut capture);
                 (capture, analysis)
             },
-            |(capture, analysis)| black_box(report(&capture, analysis, LINE)),
+            |(capture, analysis)| {
+                black_box(report(&capture, analysis, LINE, &SymbolSources::default()))
+            },
             BatchSize::PerIteration,
         );
     });
     let analysis = analysis(&mut capture);
-    let result = report(&capture, analysis, LINE);
+    let result = report(&capture, analysis, LINE, &SymbolSources::default()).unwrap();
     group.bench_function("json", |b| {
         b.iter(|| serde_json::to_vec(black_box(&result)).unwrap())
     });

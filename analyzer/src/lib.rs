@@ -20,6 +20,7 @@ pub mod result;
 mod space;
 mod stats;
 mod survey;
+mod symbols;
 mod topology;
 
 pub use c2c::{Analysis, Coalesce, Options, Sort, Verdict, analyze, report};
@@ -30,3 +31,4 @@ pub use memory::{Class, Counter, Counters, Level, Op, Snoop, Where};
 pub use space::AddressSpace;
 pub use stats::Ratio;
 pub use survey::Survey;
+pub use symbols::{SymbolSources, symbols};

@@ -13,4 +13,5 @@ mod index;
 mod manners;
 mod readme;
 mod records;
+mod symbols;
 mod tables;

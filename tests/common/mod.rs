@@ -57,7 +57,10 @@ impl Run {
 
 /// The command with nothing on standard input, no terminal, no colour settings.
 pub(crate) fn contend() -> Command {
-    plain(env!("CARGO_BIN_EXE_contend"))
+    let mut command = plain(env!("CARGO_BIN_EXE_contend"));
+    // Nobody's cache of binaries.
+    command.env("HOME", "/nonexistent");
+    command
 }
 
 fn plain(program: impl AsRef<OsStr>) -> Command {

@@ -3,7 +3,7 @@
 use crate::common::capture::{COUNTERS, Counters};
 use crate::common::compare;
 use crate::subject::{Scratch, Subject};
-use contend::{Capture, Coalesce, Filter, Options, Sort, analyze, report};
+use contend::{Capture, Coalesce, Filter, Options, Sort, SymbolSources, analyze, report};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) fn document(file: &Path) -> Result<Value, String> {
         replay: false,
     };
     let analysis = analyze(&mut capture, options).map_err(|error| format!("{error:#}"))?;
-    let result = report(&capture, analysis, 64);
+    let result = report(&capture, analysis, 64, &SymbolSources::default()).unwrap();
     Ok(json!({
         "quality": result.quality,
         "perf_counters": result.perf_counters,

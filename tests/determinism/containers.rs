@@ -71,6 +71,8 @@ fn without_features(document: &mut Value) {
     facts.retain(|name, _| !FROM_FEATURES.contains(&name.as_str()));
     let quality = document["quality"].as_object_mut().unwrap();
     quality.remove("warnings");
+    // They are known by the table of build-ids.
+    quality.remove("missing_binaries");
     for event in document["events"].as_array_mut().into_iter().flatten() {
         event.as_object_mut().unwrap().remove("name");
     }

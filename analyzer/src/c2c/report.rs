@@ -8,19 +8,29 @@ use super::verdict;
 use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
 use crate::result::{
-    Access, C2c, CaptureFacts, ClassRow, Compat, FILTERED, Hex, HiddenWidths, Latency, Line,
-    LineCompat, MemoryObject, Quality, Ratios, Row, RowCompat, cpu_ranges,
+    Access, C2c, CaptureFacts, ClassRow, Compat, FILTERED, Hex, HiddenWidths, InlineFrame, Latency,
+    Line, LineCompat, MemoryObject, Quality, Ratios, Row, RowCompat, Variable, cpu_ranges,
 };
-use crate::space::{AddressSpace, MapId};
+use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::stats::{Ratio, Weights};
+use crate::symbols::{Answer, Names, Spot, SymbolSources};
 use crate::topology::Topology;
+use anyhow::Result;
 use contend_perfdata::{At, CpuMode};
 use foldhash::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Makes the result of an analysis.
-pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
+/// Makes the result of an analysis, with the names that can be found.
+///
+/// # Errors
+/// When a file or folder of `sources` that the user named cannot be used.
+pub fn report(
+    capture: &Capture,
+    analysis: Analysis,
+    line_size: u64,
+    sources: &SymbolSources,
+) -> Result<C2c> {
     let topology = Topology::new(&capture.header().features);
     let mut facts = CaptureFacts::new(capture, &analysis.survey);
     facts.line_size = Some(line_size);
@@ -58,8 +68,9 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
         coalesce,
         ..
     } = analysis;
-    let context = Context {
+    let mut context = Context {
         space: &space,
+        names: Names::default(),
         topology: &topology,
         sort,
         coalesce: &coalesce,
@@ -69,10 +80,14 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
         },
         replayed: replayed.as_ref(),
     };
+    let spots = lines.iter().flat_map(|line| context.spots(line)).collect();
+    context.names = Names::look_up(&space, spots, sources, capture.pool())?;
+    quality.missing_binaries = std::mem::take(&mut context.names.missing);
+    quality.warnings.append(&mut context.names.warnings);
     let lines = (0..)
         .zip(lines)
         .map(|(rank, line)| context.line(rank, line, metric_total));
-    C2c {
+    Ok(C2c {
         schema: "contend.c2c/1",
         capture: facts,
         quality,
@@ -85,7 +100,7 @@ pub fn report(capture: &Capture, analysis: Analysis, line_size: u64) -> C2c {
         classes,
         lines: lines.collect(),
         compat,
-    }
+    })
 }
 
 impl Sort {
@@ -140,6 +155,7 @@ fn ratios(classes: &[ClassRow]) -> Ratios {
 
 struct Context<'a> {
     space: &'a AddressSpace,
+    names: Names,
     topology: &'a Topology,
     sort: Sort,
     coalesce: &'a [Coalesce],
@@ -168,11 +184,12 @@ impl Context<'_> {
             .into_iter()
             .partition(|(_, row)| self.is_row_shown(row));
         rows.sort_by_cached_key(|(key, row)| self.row_order(key, row, mode));
+        let place = LinePlace { address, map };
         let number = rank as u32;
         let replayed = |key| self.replayed?.rows.get(&(number, key)).copied();
         let rows: Vec<Row> = rows
             .into_iter()
-            .map(|(key, row)| self.row(key, row, mode, replayed(key).unwrap_or_default()))
+            .map(|(key, row)| self.row(key, row, mode, place, replayed(key).unwrap_or_default()))
             .collect();
         let replayed = self.replayed.map(|all| all.lines.get(&number).copied());
         let compat = match replayed {
@@ -193,7 +210,7 @@ impl Context<'_> {
                 metric as f64 / metric_total as f64
             },
             node: memory_nodes,
-            object: map.map(|map| self.object(map, address)),
+            object: map.map(|map| self.object(map, place, &rows)),
             latency: latency(&mut part),
             verdict: judgement.verdict,
             why: judgement.why,
@@ -206,13 +223,95 @@ impl Context<'_> {
         }
     }
 
-    fn object(&self, map: MapId, address: u64) -> MemoryObject {
+    /// What the line is part of. Of several variables in it, the one that most
+    /// of the samples that lines are ordered by fell on.
+    fn object(&self, map: MapId, place: LinePlace, rows: &[Row]) -> MemoryObject {
         let mapping = self.space.map(map);
-        MemoryObject {
+        let mut object = MemoryObject {
             name: None,
-            offset: Hex(self.space.map_relative(map, address)),
+            offset: Hex(self.space.map_relative(map, place.address)),
             dso: self.space.dso(mapping.dso).display_name().into_owned(),
+        };
+        let hottest = rows
+            .iter()
+            .filter(|row| row.variable.is_some())
+            .max_by_key(|row| {
+                let counters = &row.perf_counters;
+                let metric = self.sort.metric(counters);
+                (metric, counters.get(Counter::Store), Reverse(row.offset))
+            });
+        let named = hottest.and_then(|row| {
+            let Variable { name, offset } = row.variable.clone()?;
+            Some((name, offset.0.saturating_sub(row.offset.0)))
+        });
+        let named = named.or_else(|| {
+            let spot = self.space.map(map);
+            let kind = self.space.dso(spot.dso).kind;
+            if kind == DsoKind::Anonymous {
+                return None;
+            }
+            let answer = self.names.get(Spot::data(self.space, map, place.address))?;
+            let symbol = answer.symbol.clone()?;
+            Some((symbol.name, symbol.offset))
+        });
+        if let Some((name, offset)) = named {
+            object.name = Some(name);
+            object.offset = Hex(offset);
         }
+        object
+    }
+
+    /// All that a line and its rows want to have named.
+    fn spots(&self, line: &ShownLine) -> Vec<Spot> {
+        let place = LinePlace {
+            address: line.address,
+            map: line.map,
+        };
+        let is_anonymous = |map: &MapId| {
+            let dso = self.space.map(*map).dso;
+            self.space.dso(dso).kind == DsoKind::Anonymous
+        };
+        let own = line.map.filter(|map| !is_anonymous(map));
+        let own = own.map(|map| Spot::data(self.space, map, line.address));
+        let is_compat = self.replayed.is_some();
+        let rows = line.detail.rows.iter();
+        // perf's columns are as wide as hidden rows need, too.
+        let rows = rows.filter(|(_, row)| is_compat || self.is_row_shown(row));
+        let rows = rows.flat_map(|(key, row)| {
+            let code = self.code_map(*key, row);
+            let code = code.map(|map| Spot::code(self.space, map, key.ip));
+            [code, self.data_spot(*key, row, place)]
+        });
+        rows.chain([own]).flatten().collect()
+    }
+
+    /// The mapping of a row's instruction.
+    fn code_map(&self, key: RowKey, row: &RawRow) -> Option<MapId> {
+        let (at, pid, _) = row.first.unwrap_or_default();
+        let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
+        has_ip
+            .then(|| self.space.find_code(pid, key.ip, at))
+            .flatten()
+    }
+
+    /// The memory of a row. Behind the variables of a file that have a value are
+    /// those without, in memory that has no file.
+    fn data_spot(&self, key: RowKey, row: &RawRow, place: LinePlace) -> Option<Spot> {
+        let map = place.map?;
+        let address = place.address.checked_add(u64::from(key.offset))?;
+        let dso = self.space.dso(self.space.map(map).dso);
+        if dso.kind != DsoKind::Anonymous {
+            return Some(Spot::data(self.space, map, address));
+        }
+        let (at, pid, _) = row.first.unwrap_or_default();
+        let file = self.space.loaded_before(map, pid, at)?;
+        Some(Spot::data(self.space, file, address))
+    }
+
+    /// What is known of a row's instruction.
+    fn code(&self, key: RowKey, row: &RawRow) -> Option<&Answer> {
+        let map = self.code_map(key, row)?;
+        self.names.get(Spot::code(self.space, map, key.ip))
     }
 
     /// perf hides rows that have ordinary loads only.
@@ -250,12 +349,27 @@ impl Context<'_> {
         Some(dso.display_name().into_owned())
     }
 
-    fn row(&self, key: RowKey, mut row: RawRow, mode: CpuMode, replayed: super::Replayed) -> Row {
-        let (at, pid, tid) = row.first.unwrap_or_default();
+    fn row(
+        &self,
+        key: RowKey,
+        mut row: RawRow,
+        mode: CpuMode,
+        line: LinePlace,
+        replayed: super::Replayed,
+    ) -> Row {
+        let (_, pid, tid) = row.first.unwrap_or_default();
         let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
-        let code = has_ip
-            .then(|| self.space.find_code(pid, key.ip, at))
-            .flatten();
+        let code = self.code_map(key, &row);
+        let known = self.code(key, &row);
+        let function = known.and_then(|answer| Some(answer.symbol.as_ref()?.name.clone()));
+        let (source, inlined) = known.map_or_else(Default::default, source);
+        let variable = self.data_spot(key, &row, line).and_then(|spot| {
+            let symbol = self.names.get(spot)?.symbol.as_ref()?;
+            Some(Variable {
+                name: symbol.name.clone(),
+                offset: Hex(symbol.offset),
+            })
+        });
         let dso = match code {
             Some(map) => {
                 let dso = self.space.dso(self.space.map(map).dso);
@@ -294,9 +408,11 @@ impl Context<'_> {
             code_offset: code.map(|map| Hex(self.space.map_relative(map, key.ip))),
             pid,
             tids,
-            function: None,
+            function,
             dso,
-            source: None,
+            source,
+            inlined,
+            variable,
             latency: latency(&mut row.part),
             cpus: row.part.cpus.len(),
             cpu_list: cpu_ranges(row.part.cpus.iter()),
@@ -355,7 +471,15 @@ impl Context<'_> {
             let (_, _, tid) = row.first.unwrap_or_default();
             let object = self.place(*key, row, mode).object;
             let nodes = cpu_ranges(row.part.memory_nodes.iter());
+            let known = self.code(*key, row);
+            let symbol = known.and_then(|answer| answer.symbol.as_ref());
+            widths.unnamed += usize::from(symbol.is_none());
+            let symbol = symbol.map_or(0, |symbol| "[.] ".len() + symbol.name.len());
+            let source = known.and_then(|answer| source(answer).0);
+            let source = source.map_or(0, |source| source.len() - directory(&source));
             for (widest, width) in [
+                (&mut widths.symbol, symbol),
+                (&mut widths.source, source),
                 (&mut widths.object, object.map_or(0, |object| object.len())),
                 (&mut widths.comm, self.comm(tid).len()),
                 (&mut widths.memory_nodes, nodes.len()),
@@ -403,6 +527,30 @@ impl Context<'_> {
         });
         threads
     }
+}
+
+/// Where a line is.
+#[derive(Clone, Copy)]
+struct LinePlace {
+    address: u64,
+    map: Option<MapId>,
+}
+
+/// The source line of an instruction, and the functions around it where any is
+/// inlined.
+fn source(answer: &Answer) -> (Option<String>, Vec<InlineFrame>) {
+    let source = answer.frames.first().and_then(|frame| frame.source.clone());
+    let frames = answer.frames.iter().map(|frame| InlineFrame {
+        function: frame.function.clone(),
+        source: frame.source.clone(),
+    });
+    let is_inlined = answer.frames.len() > 1;
+    (source, frames.filter(|_| is_inlined).collect())
+}
+
+/// Bytes of a path in front of the name of the file.
+fn directory(path: &str) -> usize {
+    path.rfind('/').map_or(0, |at| at + 1)
 }
 
 /// Where an instruction is, as perf prints it.

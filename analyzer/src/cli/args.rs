@@ -31,7 +31,13 @@ pub(super) enum Command {
     /// threads touch the same bytes.
     ///
     /// Example: contend c2c perf.data
-    C2c(C2cArguments),
+    C2c(Box<C2cArguments>),
+    /// Which binaries a capture needs for names, which are found, which are missing
+    ///
+    /// A binary is found by its build-id. One of another build is refused.
+    ///
+    /// Example: contend symbols --symbol-dir ./binaries perf.data
+    Symbols(SymbolsArguments),
 }
 
 /// Options of every command.
@@ -63,6 +69,31 @@ pub(super) struct Common {
     /// Bytes of the chunks that threads work on
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_CHUNK, hide = true)]
     pub(super) chunk_size: usize,
+}
+
+/// Where names come from.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Symbols")]
+pub(super) struct SymbolArguments {
+    /// Look for the capture's binaries in DIR: a .build-id tree, perf's cache, a debug tree, a
+    /// copy of the machine's files, or the files alone (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub(super) symbol_dir: Vec<PathBuf>,
+
+    /// Take the kernel's names from this copy of the machine's /proc/kallsyms
+    #[arg(long, value_name = "FILE")]
+    pub(super) kallsyms: Option<PathBuf>,
+}
+
+impl SymbolArguments {
+    /// The same for the library.
+    pub(super) fn sources(&self) -> crate::SymbolSources {
+        crate::SymbolSources {
+            enabled: true,
+            folders: self.symbol_dir.clone(),
+            kallsyms: self.kallsyms.clone(),
+        }
+    }
 }
 
 /// When to use colour.
@@ -108,6 +139,15 @@ pub(super) struct InfoArguments {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct SymbolsArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct C2cArguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -145,6 +185,13 @@ pub(super) struct C2cArguments {
     /// Print the three tables of `perf c2c report --stdio`
     #[arg(long, conflicts_with = "json")]
     pub(super) perf_compat: bool,
+
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
 
     #[command(flatten)]
     pub(super) filters: Filters,

@@ -76,7 +76,9 @@ fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
     if capture.header().features.numa_topology.is_empty() {
         warnings.push("the capture does not tell which CPU is in which NUMA node".to_owned());
     }
-    let mut result = c2c::report(capture, analysis, line_size);
+    let mut sources = arguments.symbols.sources();
+    sources.enabled = !arguments.no_symbols;
+    let mut result = c2c::report(capture, analysis, line_size, &sources)?;
     result.quality.warnings.extend(warnings);
     if is_default_sort && result.lines.is_empty() && has_peers_only(&result) {
         result

@@ -6,6 +6,7 @@ mod info;
 mod output;
 mod progress;
 mod refusal;
+mod symbols;
 
 use anyhow::Result;
 use args::{Arguments, Command};
@@ -49,5 +50,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
+        Command::Symbols(command) => symbols::run(command),
     }
 }

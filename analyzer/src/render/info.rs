@@ -7,6 +7,9 @@ use std::io::{self, Write};
 /// The questions that have a command.
 const ANSWERED: [&str; 1] = ["c2c"];
 
+/// Missing binaries that are listed; the document has all.
+const MISSING: usize = 4;
+
 /// Writes the table.
 pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     let style = Style { color };
@@ -116,8 +119,21 @@ pub(super) fn quality(
         counted(*number, reason);
     }
     lines.extend(quality.warnings.iter().cloned());
-    for binary in &quality.missing_binaries {
-        lines.push(format!("missing binary: {}", cut_path(&binary.path, 60)));
+    for binary in quality.missing_binaries.iter().take(MISSING) {
+        let id = binary.build_id.as_ref();
+        let id = id.map_or("its build-id was not recorded".to_owned(), |id| {
+            format!("build-id {id}")
+        });
+        let path = cut_path(&binary.path, 60);
+        lines.push(format!("no names: {path} is not here ({id})"));
+    }
+    match quality.missing_binaries.len().saturating_sub(MISSING) {
+        0 if quality.missing_binaries.is_empty() => {}
+        0 => lines.push("--symbol-dir DIR says where binaries are".to_owned()),
+        more => lines.push(format!(
+            "{more} more binaries are not here (`contend symbols` lists all); --symbol-dir DIR \
+             says where they are"
+        )),
     }
     if lines.is_empty() {
         return Ok(());

@@ -4,5 +4,6 @@ pub(crate) mod c2c;
 pub(crate) mod info;
 pub(crate) mod perf_compat;
 mod style;
+pub(crate) mod symbols;
 
 pub(crate) use style::{cut, cut_path, safe};

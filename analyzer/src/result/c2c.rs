@@ -116,13 +116,37 @@ pub struct Line {
 /// What a data address belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryObject {
-    /// The variable; absent without symbols.
+    /// The variable, that of the row with the most samples that count; absent
+    /// without symbols.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Bytes from its start, or from the start of the mapped file.
+    /// Where the line begins: bytes from the start of the variable, 0 where the
+    /// variable begins in the line; without a name, from the start of the mapped
+    /// file.
     pub offset: Hex,
     /// The mapped file, or what the kernel calls the memory (`[heap]`).
     pub dso: String,
+}
+
+/// A variable and a byte in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Bytes from its start.
+    pub offset: Hex,
+}
+
+/// A function that the compiler put into another one, or that other one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InlineFrame {
+    /// Its name; absent when the debug information has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// The source line in it: of the instruction in the first, of the call in
+    /// the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// What a thread did on a line.
@@ -200,9 +224,17 @@ pub struct Row {
     /// The binary of the instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dso: Option<String>,
-    /// Source line; absent without debug information.
+    /// Source line, `file:line`, of the innermost inlined function; absent
+    /// without debug information.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// From the innermost inlined function out to the one that was compiled;
+    /// empty where nothing is inlined.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<InlineFrame>,
+    /// The variable at the offset; absent without symbols.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<Variable>,
     /// perf's counters.
     pub perf_counters: Counters,
     /// Latencies of its loads.
@@ -233,6 +265,12 @@ pub struct LineCompat {
 pub struct HiddenWidths {
     /// How many rows they are.
     pub rows: usize,
+    /// How many of them have code without a name.
+    pub unnamed: usize,
+    /// Of the function.
+    pub symbol: usize,
+    /// Of the source line.
+    pub source: usize,
     /// Of the binary.
     pub object: usize,
     /// Of the name of the thread.

@@ -5,16 +5,18 @@ mod c2c;
 mod capture;
 mod info;
 mod quality;
+mod symbols;
 
 pub use c2c::{
-    Access, C2c, ClassRow, Compat, HiddenWidths, Latency, Line, LineCompat, MemoryObject, Ratios,
-    Row, RowCompat,
+    Access, C2c, ClassRow, Compat, HiddenWidths, InlineFrame, Latency, Line, LineCompat,
+    MemoryObject, Ratios, Row, RowCompat, Variable,
 };
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 
 use serde::{Serialize, Serializer};
 

@@ -247,6 +247,34 @@ impl AddressSpace {
         }
     }
 
+    /// The file whose zeroed memory a mapping may be: the loader puts variables
+    /// without a value behind those with one, in memory without a file. The
+    /// mapping in front of it, in user mode.
+    pub fn loaded_before(&self, map: MapId, pid: i32, at: At) -> Option<MapId> {
+        let mapping = self.map(map);
+        if !matches!(&*self.dso(mapping.dso).name, b"//anon" | b"") {
+            return None;
+        }
+        let last = mapping.start.checked_sub(1)?;
+        let before = self.find(CpuMode::User, pid, last, at)?;
+        let kind = self.dso(self.map(before).dso).kind;
+        (kind == DsoKind::File).then_some(before)
+    }
+
+    /// The symbol by which the capture places its kernel, and its address then:
+    /// `_text` or `_stext`. Absent when there is no mapping of the kernel, or it
+    /// does not tell.
+    pub fn kernel_reference(&self) -> Option<(String, u64)> {
+        let kernel = self
+            .maps
+            .iter()
+            .find(|map| self.dso(map.dso).kind == DsoKind::Kernel)?;
+        let name = self.dso(kernel.dso).display_name();
+        let (_, symbol) = name.split_once(']')?;
+        let is_known = !symbol.is_empty() && kernel.file_offset != 0;
+        is_known.then(|| (symbol.to_owned(), kernel.file_offset))
+    }
+
     /// What tells the memory behind a mapping apart from other memory.
     pub fn identity(&self, map: MapId) -> Identity {
         let mapping = self.map(map);

@@ -196,7 +196,7 @@ fn code(row: &Row, coalesce: &[&str]) -> String {
     };
     let room = CODE.saturating_sub(thread.chars().count() + blank.len());
     let place = match (&row.function, row.code_offset, row.ip, &row.dso) {
-        (Some(function), ..) => cut(function, room),
+        (Some(name), ..) => function(row, name, room),
         (None, Some(offset), _, Some(dso)) => {
             let offset = format!("+{offset}");
             let dso = dso.rsplit('/').next().unwrap_or(dso);
@@ -225,15 +225,39 @@ fn thread(row: &Row, coalesce: &[&str], is_named: bool) -> String {
     }
 }
 
+/// A row's function with its source line.
+fn function(row: &Row, name: &str, room: usize) -> String {
+    // The line in the function that is named, not in what it has inlined.
+    let own = row
+        .inlined
+        .last()
+        .map_or(&row.source, |frame| &frame.source);
+    let line = own
+        .as_deref()
+        .map(|path| path.rsplit('/').next().unwrap_or(path));
+    match line.filter(|line| line.chars().count() < room / 2) {
+        Some(line) => {
+            let left = room - line.chars().count() - 1;
+            format!("{} {}", cut(name, left), safe(line))
+        }
+        None => cut(name, room),
+    }
+}
+
 /// What the line belongs to, as far as it is known.
 pub(super) fn object(line: &Line, columns: usize) -> String {
-    match &line.object {
-        Some(object) => {
-            let offset = format!("+{}", object.offset);
-            let name = object.name.as_deref().unwrap_or(&object.dso);
-            let room = columns.saturating_sub(offset.len());
-            format!("{}{offset}", cut_path(name, room))
+    let Some(object) = &line.object else {
+        return String::new();
+    };
+    let offset = format!("+{}", object.offset);
+    let room = columns.saturating_sub(offset.len());
+    match &object.name {
+        Some(name) => {
+            let file = object.dso.rsplit('/').next().unwrap_or(&object.dso);
+            let name = cut(name, room);
+            let left = room.saturating_sub(name.chars().count() + " in ".len());
+            format!("{name}{offset} in {}", cut_path(file, left.max(12)))
         }
-        None => String::new(),
+        None => format!("{}{offset}", cut_path(&object.dso, room)),
     }
 }

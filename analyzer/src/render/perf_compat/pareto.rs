@@ -223,13 +223,13 @@ impl Widths {
     fn of(line: &Line) -> Self {
         let hidden = &line.compat.hidden;
         let mut widths = Self {
-            symbol: 0,
+            symbol: hidden.symbol,
             object: hidden.object,
-            source: "Source:Line".len(),
+            source: hidden.source.max("Source:Line".len()),
             thread: hidden.comm + TID_WIDTH,
         };
         let is_unresolved = |row: &Row| row.function.is_none();
-        if hidden.rows > 0 || line.rows.iter().any(is_unresolved) {
+        if hidden.unnamed > 0 || line.rows.iter().any(is_unresolved) {
             widths.symbol = ADDRESS_WIDTH;
             widths.object = widths.object.max(UNRESOLVED_OBJECT);
         }

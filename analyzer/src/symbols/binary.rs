@@ -1,0 +1,175 @@
+//! Answers for the addresses of one binary.
+
+use super::dwarf::{Frame, Lines, Sections};
+use super::elf::{Bytes, Elf, ElfError, Use, open};
+use super::locate::Found;
+use super::symtab::{Symbol, Symbols};
+use std::collections::BTreeMap;
+
+/// A place in a file (its offset in bytes), and what it is used for.
+pub(crate) type Place = (Use, u64);
+
+/// What is at a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The function, or the variable.
+    pub(crate) symbol: Option<Symbol>,
+    /// Of code: functions with their source lines, the innermost inlined one
+    /// first. Empty without debug information.
+    pub(crate) frames: Vec<Frame>,
+}
+
+/// What one binary says.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// Of the places that are in no segment, nothing.
+    pub(super) places: BTreeMap<Place, Answer>,
+    /// What could not be read, for people.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Looks up places of a binary.
+pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
+    let mut remarks = Vec::new();
+    let mut remark = |path: &std::path::Path, error: &dyn std::fmt::Display| {
+        remarks.push(format!("{}: {error}", path.display()));
+    };
+    let image = opened(&found.image, &mut remark);
+    let debug = found.debug.as_ref();
+    let debug = debug.and_then(|path| Some((path, opened(path, &mut remark)?)));
+    let shared = found.shared.as_ref();
+    let shared = shared.and_then(|path| Some((path, opened(path, &mut remark)?)));
+    let mut parsed = |path: &std::path::Path, bytes| match Elf::parse(bytes) {
+        Ok(elf) => Some(elf),
+        Err(error) => {
+            remark(path, &error);
+            None
+        }
+    };
+    let image = image.as_ref().and_then(|bytes| parsed(&found.image, bytes));
+    let debug = debug
+        .as_ref()
+        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+    let shared = shared
+        .as_ref()
+        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+    let Some(image) = image else {
+        return Answers {
+            places: BTreeMap::new(),
+            remarks,
+        };
+    };
+    let with_lines = match &debug {
+        Some((path, elf)) => (path.as_path(), elf),
+        None => (found.image.as_path(), &image),
+    };
+    let mut sections = |path: &std::path::Path, elf| match Sections::load(elf) {
+        Ok(sections) => Some(sections),
+        Err(error) => {
+            remark(path, &error);
+            None
+        }
+    };
+    let wants_lines =
+        places.iter().any(|&(used, _)| used == Use::Code) && with_lines.1.has_debug_info();
+    let main = wants_lines
+        .then(|| sections(with_lines.0, with_lines.1))
+        .flatten();
+    let shared = shared.as_ref().filter(|_| wants_lines);
+    let shared = shared.and_then(|(path, elf)| sections(path, elf));
+    let lines =
+        main.as_ref().and_then(
+            |main| match Lines::new(with_lines.1, main, shared.as_ref()) {
+                Ok(lines) => Some(lines),
+                Err(error) => {
+                    remark(with_lines.0, &error);
+                    None
+                }
+            },
+        );
+    let tables = Tables {
+        image: &image,
+        // Split debug files have the whole table, the stripped binary the
+        // dynamic one.
+        elves: debug.iter().map(|(_, elf)| elf).chain([&image]).collect(),
+        lines,
+    };
+    Answers {
+        places: tables.answer(places),
+        remarks,
+    }
+}
+
+fn opened(
+    path: &std::path::Path,
+    remark: &mut impl FnMut(&std::path::Path, &dyn std::fmt::Display),
+) -> Option<Bytes> {
+    match open(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            let error: ElfError = error;
+            remark(path, &error);
+            None
+        }
+    }
+}
+
+struct Tables<'a> {
+    image: &'a Elf<'a>,
+    elves: Vec<&'a Elf<'a>>,
+    lines: Option<Lines<'a>>,
+}
+
+impl Tables<'_> {
+    fn answer(&self, places: &[Place]) -> BTreeMap<Place, Answer> {
+        let tables = |used: Use| -> Vec<(&Elf<'_>, Symbols)> {
+            let is_asked = places.iter().any(|&(wanted, _)| wanted == used);
+            let elves = self.elves.iter().filter(|_| is_asked);
+            elves.map(|&elf| (elf, Symbols::new(elf, used))).collect()
+        };
+        let (code, data) = (tables(Use::Code), tables(Use::Data));
+        let mut answers = BTreeMap::new();
+        for &(used, offset) in places {
+            let Some(svma) = self.image.svma(offset, used) else {
+                continue;
+            };
+            let answer = match used {
+                Use::Data => Answer {
+                    symbol: data.iter().find_map(|(elf, table)| table.find(elf, svma)),
+                    frames: Vec::new(),
+                },
+                Use::Code => self.code(&code, svma),
+            };
+            answers.insert((used, offset), answer);
+        }
+        answers
+    }
+
+    /// The symbol table names the function, as in perf, because debug
+    /// information knows no clones; where no symbol spans the address the
+    /// function of the debug information does, and a symbol without a size
+    /// where there is none.
+    fn code(&self, tables: &[(&Elf<'_>, Symbols)], svma: u64) -> Answer {
+        let lines = self.lines.as_ref();
+        let frames = lines.map_or_else(Vec::new, |lines| lines.frames(svma));
+        let spans = tables.iter().find_map(|(elf, table)| table.find(elf, svma));
+        let compiled = || {
+            let name = frames.last()?.function.clone()?;
+            // Where it starts is not known, and nobody asks for code.
+            Some(Symbol { name, offset: 0 })
+        };
+        let before = || {
+            tables
+                .iter()
+                .find_map(|(elf, table)| table.find_unsized(elf, svma))
+        };
+        Answer {
+            symbol: spans.or_else(compiled).or_else(before),
+            frames,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "binary_tests.rs"]
+mod tests;

@@ -1,0 +1,241 @@
+//! One ELF file, read piece by piece.
+//!
+//! The bytes come from other machines and are not trusted: what is read is
+//! bounded by the length of the file, what is inflated by what was read.
+
+use object::read::{CompressionFormat, ReadCache};
+use object::{File, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use thiserror::Error;
+
+/// The most that a compressed section may grow: zlib's best is 1032, and no
+/// debug information comes near.
+const MOST_GROWTH: u64 = 1100;
+
+/// The largest inflated section, in bytes.
+const LARGEST_SECTION: u64 = 8 << 30;
+
+/// What may be read besides twice the length of the file, in bytes: names of
+/// symbols are read one by one.
+const SLACK: u64 = 64 << 20;
+
+/// Why an ELF file is of no use.
+#[derive(Debug, Error)]
+pub(super) enum ElfError {
+    /// The file cannot be opened.
+    #[error("cannot open it: {0}")]
+    Open(#[from] io::Error),
+    /// The bytes are no ELF file, or contradict themselves.
+    #[error("not a readable ELF file: {0}")]
+    Format(#[from] object::read::Error),
+    /// A section claims to be larger than it can be.
+    #[error("its section {name} claims {size} bytes, inflated from {packed}")]
+    Inflated {
+        /// The section.
+        name: String,
+        /// Bytes that it claims.
+        size: u64,
+        /// Bytes that it has in the file.
+        packed: u64,
+    },
+}
+
+trait Readable: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Readable for T {}
+
+/// A file, or bytes, of which not much more is read than it has.
+pub(super) struct Metered {
+    inner: Box<dyn Readable>,
+    left: u64,
+}
+
+impl fmt::Debug for Metered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metered").field("left", &self.left).finish()
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // Headers that point at overlapping pieces could ask for the same bytes
+        // any number of times, and each answer is kept.
+        let read = self.inner.read(out)?;
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| io::Error::other("its headers ask for more than it holds"))?;
+        Ok(read)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+/// The bytes of a file as far as they were asked for.
+pub(super) type Bytes = ReadCache<Metered>;
+
+/// Opens a file for [`Elf::parse`].
+pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
+    let file = std::fs::File::open(path)?;
+    let meta = file.metadata()?;
+    // A pipe would block, a device may never end.
+    if !meta.is_file() {
+        return Err(io::Error::other("not a regular file").into());
+    }
+    Ok(bytes(Box::new(file), meta.len()))
+}
+
+fn bytes(inner: Box<dyn Readable>, length: u64) -> Bytes {
+    ReadCache::new(Metered {
+        inner,
+        left: length.saturating_mul(2).saturating_add(SLACK),
+    })
+}
+
+/// A part of the file that is loaded.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// First address (SVMA).
+    address: u64,
+    /// Bytes in memory.
+    size: u64,
+    /// Where it begins in the file.
+    offset: u64,
+    /// Bytes in the file; 0 in files that hold debug information only.
+    file_size: u64,
+    executable: bool,
+    writable: bool,
+}
+
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// An instruction.
+    Code,
+    /// Memory that is read and written.
+    Data,
+}
+
+/// A parsed ELF file.
+pub(super) struct Elf<'a> {
+    file: File<'a, &'a Bytes>,
+    segments: Vec<Segment>,
+}
+
+impl<'a> Elf<'a> {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// When these are no headers of an ELF file.
+    pub(super) fn parse(bytes: &'a Bytes) -> Result<Self, ElfError> {
+        let file = File::parse(bytes)?;
+        let segments = file
+            .segments()
+            .map(|segment| {
+                let (offset, file_size) = segment.file_range();
+                let flags = match segment.flags() {
+                    SegmentFlags::Elf { p_flags, .. } => p_flags,
+                    _ => Default::default(),
+                };
+                Segment {
+                    address: segment.address(),
+                    size: segment.size(),
+                    offset,
+                    file_size,
+                    executable: flags.contains(elf::PF_X),
+                    writable: flags.contains(elf::PF_W),
+                }
+            })
+            .collect();
+        Ok(Self { file, segments })
+    }
+
+    /// What the `object` crate made of it.
+    pub(super) fn object(&self) -> &File<'a, &'a Bytes> {
+        &self.file
+    }
+
+    /// Its build-id; absent when it has none.
+    pub(super) fn build_id(&self) -> Option<Vec<u8>> {
+        let id = self.file.build_id().ok()??;
+        (!id.is_empty()).then(|| id.to_vec())
+    }
+
+    /// Whether its code is there: split debug files only say how long it is, and
+    /// no longer where in the file it was.
+    pub(super) fn has_contents(&self) -> bool {
+        let mut code = self.segments.iter().filter(|segment| segment.executable);
+        code.all(|segment| segment.file_size > 0)
+    }
+
+    /// The address (SVMA) of a place in the file. Behind the bytes of a segment
+    /// is its zeroed memory. Absent when no segment has the place.
+    pub(super) fn svma(&self, offset: u64, used: Use) -> Option<u64> {
+        let fits = |segment: &&Segment| {
+            let behind = offset.checked_sub(segment.offset);
+            let size = segment.size.max(segment.file_size);
+            segment.file_size > 0 && behind.is_some_and(|behind| behind < size)
+        };
+        let suits = |segment: &&Segment| match used {
+            Use::Code => segment.executable,
+            Use::Data => segment.writable,
+        };
+        // Mappings are whole pages, so an offset near the border of two segments
+        // is mapped twice; the flags tell which one is meant.
+        let found = self
+            .segments
+            .iter()
+            .filter(fits)
+            .find(suits)
+            .or_else(|| self.segments.iter().find(fits))?;
+        found.address.checked_add(offset - found.offset)
+    }
+
+    /// A section, inflated; absent when the file has none of that name.
+    ///
+    /// # Errors
+    /// When it lies outside the file, or its compressed form is no such form.
+    pub(super) fn section(&self, name: &str) -> Result<Option<Cow<'a, [u8]>>, ElfError> {
+        let Some(section) = self.file.section_by_name(name) else {
+            return Ok(None);
+        };
+        let data = section.compressed_data()?;
+        let packed = data.data.len() as u64;
+        let size = data.uncompressed_size;
+        let is_likely = size <= packed.saturating_mul(MOST_GROWTH) && size <= LARGEST_SECTION;
+        if data.format != CompressionFormat::None && !is_likely {
+            return Err(ElfError::Inflated {
+                name: name.to_owned(),
+                size,
+                packed,
+            });
+        }
+        Ok(Some(data.decompress()?))
+    }
+
+    /// Whether it has line tables or functions of its own.
+    pub(super) fn has_debug_info(&self) -> bool {
+        self.file.section_by_name(".debug_info").is_some()
+            || self.file.section_by_name(".debug_line").is_some()
+    }
+
+    /// Name and CRC-32 of the file with its debug information
+    /// (`.gnu_debuglink`).
+    pub(super) fn debug_link(&self) -> Option<(String, u32)> {
+        let (name, crc) = self.file.gnu_debuglink().ok()??;
+        Some((String::from_utf8_lossy(name).into_owned(), crc))
+    }
+
+    /// Name and build-id of the file with what several debug files share
+    /// (`.gnu_debugaltlink`, written by dwz).
+    pub(super) fn shared_link(&self) -> Option<(String, Vec<u8>)> {
+        let (name, id) = self.file.gnu_debugaltlink().ok()??;
+        Some((String::from_utf8_lossy(name).into_owned(), id.to_vec()))
+    }
+}

@@ -1,0 +1,227 @@
+//! The kernel's symbols, from a copy of `/proc/kallsyms`.
+//!
+//! ```text
+//! ffffffff81000000 T _text
+//! ffffffffc0a41000 t kvm_vcpu_init  [kvm]
+//! ```
+
+use super::elf::Use;
+use super::symtab::Symbol;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// The largest file that is read, in bytes; usual ones have 10 to 20 MB.
+const LARGEST: u64 = 1 << 30;
+
+/// How far behind its start a symbol may reach where the next one is another
+/// module's, as in perf (`symbols__fixup_end` in `tools/perf/util/symbol.c`).
+const PAGE: u64 = 4096;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    start: u64,
+    /// As printed; upper case is global.
+    kind: u8,
+    name: Box<str>,
+    /// 0 is the kernel itself.
+    module: u32,
+}
+
+/// The symbols of one kernel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kallsyms {
+    sorted: Vec<Entry>,
+    /// Subtracted from an address of the capture.
+    slide: u64,
+    has_modules: bool,
+}
+
+impl Kallsyms {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no such list, or has no addresses.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let what = || format!("cannot use --kallsyms {}", path.display());
+        let file = std::fs::File::open(path).with_context(what)?;
+        Self::read(BufReader::new(file.take(LARGEST))).with_context(what)
+    }
+
+    /// Reads the lines of a file.
+    fn read(mut from: impl BufRead) -> Result<Self> {
+        let mut sorted = Vec::new();
+        let mut modules: BTreeMap<String, u32> = BTreeMap::new();
+        let mut line = Vec::new();
+        let mut zeros = 0u64;
+        for number in 1.. {
+            line.clear();
+            if from.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&line);
+            let mut words = text.split_ascii_whitespace();
+            let fields = (words.next(), words.next(), words.next());
+            let (Some(address), Some(kind), Some(name)) = fields else {
+                bail!("line {number} is not an address, a letter and a name");
+            };
+            let (Ok(start), [kind]) = (u64::from_str_radix(address, 16), kind.as_bytes()) else {
+                bail!("line {number} does not begin with an address and a letter");
+            };
+            if start == 0 {
+                zeros += 1;
+                continue;
+            }
+            let module = match words.next() {
+                Some(module) => {
+                    let next = modules.len() as u32 + 1;
+                    *modules.entry(module.to_owned()).or_insert(next)
+                }
+                None => 0,
+            };
+            sorted.push(Entry {
+                start,
+                kind: *kind,
+                name: name.into(),
+                module,
+            });
+        }
+        if sorted.is_empty() {
+            if zeros > 0 {
+                bail!("its addresses are all 0; copy /proc/kallsyms as root");
+            }
+            bail!("it is empty");
+        }
+        sorted.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+        Ok(Self {
+            sorted,
+            slide: 0,
+            has_modules: true,
+        })
+    }
+
+    /// Takes the kernel to be moved as far as the capture's is: it recorded the
+    /// name of a symbol and its address (`machine__create_kernel_maps` in
+    /// `tools/perf/util/machine.c`). Modules do not move with the kernel, so of
+    /// those nothing is known when it moved. Whether the symbol is in the list.
+    pub(super) fn align(&mut self, symbol: &str, address: u64) -> bool {
+        let is_it = |entry: &&Entry| entry.module == 0 && *entry.name == *symbol;
+        let Some(known) = self.sorted.iter().find(is_it) else {
+            return false;
+        };
+        self.slide = address.wrapping_sub(known.start);
+        self.has_modules = self.slide == 0;
+        true
+    }
+
+    /// Whether the capture's kernel ran at other addresses than the list's.
+    pub(super) fn is_moved(&self) -> bool {
+        self.slide != 0
+    }
+
+    /// The symbol at an address of the capture.
+    pub(super) fn find(&self, address: u64, used: Use) -> Option<Symbol> {
+        let address = address.wrapping_sub(self.slide);
+        let behind = self.sorted.partition_point(|entry| entry.start <= address);
+        let last = self.sorted[..behind].last()?;
+        let same = self.sorted[..behind].iter().rev();
+        let same = same.take_while(|entry| entry.start == last.start);
+        let best = same
+            .filter(|entry| is_used(entry.kind, used))
+            .min_by_key(|entry| {
+                let underscores = entry.name.len() - entry.name.trim_start_matches('_').len();
+                let is_local = entry.kind.is_ascii_lowercase();
+                (is_local, underscores, std::cmp::Reverse(entry.name.len()))
+            })?;
+        if best.module != 0 && !self.has_modules {
+            return None;
+        }
+        let next = self.sorted.get(behind);
+        let end = match next {
+            Some(next) if next.module == best.module => next.start,
+            next => {
+                let page = (best.start / PAGE).saturating_add(2).saturating_mul(PAGE);
+                next.map_or(page, |next| next.start.min(page))
+            }
+        };
+        (address < end).then(|| Symbol {
+            name: best.name.to_string(),
+            offset: address - best.start,
+        })
+    }
+}
+
+/// Letters as `nm` has them; weak ones may be either.
+fn is_used(kind: u8, used: Use) -> bool {
+    let kind = kind.to_ascii_uppercase();
+    match used {
+        Use::Code => matches!(kind, b'T' | b'W' | b'I'),
+        Use::Data => matches!(kind, b'D' | b'B' | b'R' | b'V' | b'G' | b'S' | b'C' | b'A'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+ffffffff81000000 T _text
+ffffffff81000000 T _stext
+ffffffff81001000 t local_part
+ffffffff81001000 T do_futex
+ffffffff81002000 D jiffies
+ffffffffc0000000 t kvm_init\t[kvm]
+ffffffffc0000100 t kvm_exit\t[kvm]
+";
+
+    fn at(symbols: &Kallsyms, address: u64, used: Use) -> Option<(String, u64)> {
+        let symbol = symbols.find(address, used)?;
+        Some((symbol.name, symbol.offset))
+    }
+
+    #[test]
+    fn symbols_reach_to_the_next() {
+        let symbols = Kallsyms::read(LIST.as_bytes()).unwrap();
+        let named = |name: &str, offset| Some((name.to_owned(), offset));
+        assert_eq!(
+            at(&symbols, 0xffff_ffff_8100_1010, Use::Code),
+            named("do_futex", 0x10)
+        );
+        assert_eq!(
+            at(&symbols, 0xffff_ffff_8100_2008, Use::Data),
+            named("jiffies", 8)
+        );
+        assert_eq!(at(&symbols, 0xffff_ffff_8100_2008, Use::Code), None);
+        assert_eq!(
+            at(&symbols, 0xffff_ffff_c000_0010, Use::Code),
+            named("kvm_init", 0x10)
+        );
+        assert_eq!(at(&symbols, 0xffff_ffff_9000_0000, Use::Data), None);
+        assert_eq!(at(&symbols, 0x1000, Use::Code), None);
+        assert_eq!(at(&symbols, u64::MAX, Use::Code), None);
+    }
+
+    #[test]
+    fn the_kernel_moves_and_its_modules_are_lost() {
+        let mut symbols = Kallsyms::read(LIST.as_bytes()).unwrap();
+        assert!(!symbols.align("_nothing", 0));
+        assert!(symbols.align("_text", 0xffff_ffff_9100_0000));
+        let found = at(&symbols, 0xffff_ffff_9100_1010, Use::Code);
+        assert_eq!(found, Some(("do_futex".to_owned(), 0x10)));
+        assert_eq!(at(&symbols, 0xffff_ffff_d000_0010, Use::Code), None);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        for (text, reason) in [
+            ("", "empty"),
+            ("0000000000000000 T _text\n", "as root"),
+            ("hello\n", "line 1"),
+            ("xyz T _text\n", "line 1"),
+        ] {
+            let error = Kallsyms::read(text.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(reason), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Names for addresses, from binaries that are found by build-id.
+//!
+//! ```text
+//! distinct places that are shown
+//!   → locate   which file is the binary; the build-id proves it
+//!   → binary   symbol tables and debug information: one worker a binary
+//!   → names    an answer for each place, and what was missing
+//! ```
+//! Nothing is asked of the machine that reads but files with the recorded
+//! build-id: not its kernel, not its processes.
+
+mod binary;
+mod demangle;
+mod dwarf;
+mod elf;
+mod kallsyms;
+mod locate;
+mod names;
+mod needs;
+mod symtab;
+
+pub(crate) use binary::Answer;
+pub use locate::SymbolSources;
+pub(crate) use names::{Names, Spot};
+pub use needs::symbols;

@@ -1,0 +1,288 @@
+//! Names for the places that a result shows: each place once, one worker a
+//! binary.
+
+use super::binary::{Answer, answer};
+use super::elf::Use;
+use super::kallsyms::Kallsyms;
+use super::locate::{Locator, Search, SymbolSources};
+use super::symtab::Symbol;
+use crate::result::MissingBinary;
+use crate::space::{AddressSpace, Dso, DsoId, DsoKind, MapId};
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An address that wants a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Spot {
+    dso: DsoId,
+    used: Use,
+    /// In a file, its offset; in the kernel and its modules, from the start of
+    /// the mapping.
+    offset: u64,
+    /// Of the kernel and its modules, the address; else 0, so that one place in
+    /// a file is one spot wherever it is mapped.
+    address: u64,
+}
+
+impl Spot {
+    /// An instruction.
+    pub(crate) fn code(space: &AddressSpace, map: MapId, address: u64) -> Self {
+        Self::new(space, map, address, Use::Code)
+    }
+
+    /// A memory location.
+    pub(crate) fn data(space: &AddressSpace, map: MapId, address: u64) -> Self {
+        Self::new(space, map, address, Use::Data)
+    }
+
+    fn new(space: &AddressSpace, map: MapId, address: u64, used: Use) -> Self {
+        let mapping = space.map(map);
+        let kind = space.dso(mapping.dso).kind;
+        let is_kernel = matches!(kind, DsoKind::Kernel | DsoKind::Module);
+        Self {
+            dso: mapping.dso,
+            used,
+            offset: if is_kernel {
+                address.wrapping_sub(mapping.start)
+            } else {
+                space.map_relative(map, address)
+            },
+            address: if is_kernel { address } else { 0 },
+        }
+    }
+}
+
+/// The names of spots, and what would be needed for more.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    answers: BTreeMap<Spot, Answer>,
+    /// Binaries that are needed and not here, by path.
+    pub(crate) missing: Vec<MissingBinary>,
+    /// What else the reader should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Names {
+    /// Looks up the names of all spots.
+    ///
+    /// # Errors
+    /// When a file or folder that the user named cannot be used.
+    pub(crate) fn look_up(
+        space: &AddressSpace,
+        spots: BTreeSet<Spot>,
+        sources: &SymbolSources,
+        pool: &rayon::ThreadPool,
+    ) -> Result<Self> {
+        let mut names = Self::default();
+        if !sources.enabled {
+            return Ok(names);
+        }
+        sources.check()?;
+        let kernel = Kernel::open(space, sources, &mut names.warnings)?;
+        let mut by_dso: BTreeMap<DsoId, Vec<Spot>> = BTreeMap::new();
+        for spot in spots {
+            by_dso.entry(spot.dso).or_default().push(spot);
+        }
+        let mut missing: BTreeSet<(String, Option<String>)> = BTreeSet::new();
+        let mut wanted: Vec<(&Dso, Vec<Spot>)> = Vec::new();
+        for (id, spots) in by_dso {
+            let dso = space.dso(id);
+            match dso.kind {
+                DsoKind::Anonymous => {}
+                DsoKind::Kernel | DsoKind::Module => {
+                    for &spot in &spots {
+                        match kernel.symbol(dso, spot) {
+                            Some(symbol) => names.know(spot, symbol),
+                            None if spot.used == Use::Code || dso.build_id.is_some() => {
+                                missing.insert(kernel.missing(dso));
+                            }
+                            None => {}
+                        }
+                    }
+                }
+                DsoKind::File | DsoKind::Vdso if is_needed(dso, &spots) => {
+                    wanted.push((dso, spots));
+                }
+                DsoKind::File | DsoKind::Vdso => {}
+            }
+        }
+        let locator = Locator::new(sources);
+        let results: Vec<_> = pool.install(|| {
+            let each = wanted.par_iter().map(|(dso, spots)| {
+                let search = locator.find(dso);
+                let places: Vec<_> = spots.iter().map(|spot| (spot.used, spot.offset)).collect();
+                let answers = search.found.as_ref().map(|found| answer(found, &places));
+                (search, answers)
+            });
+            each.collect()
+        });
+        let mut unproven = BTreeSet::new();
+        for ((dso, spots), (search, answers)) in wanted.iter().zip(results) {
+            let path = dso.display_name().into_owned();
+            names.remark(&path, dso, &search);
+            let Some(answers) = answers else {
+                missing.insert((path, dso.build_id.map(|id| id.to_string())));
+                continue;
+            };
+            if search.found.is_some_and(|found| !found.is_proven) {
+                unproven.insert(path);
+            }
+            names.warnings.extend(answers.remarks);
+            for spot in spots {
+                if let Some(answer) = answers.places.get(&(spot.used, spot.offset)) {
+                    names.answers.insert(*spot, answer.clone());
+                }
+            }
+        }
+        if !unproven.is_empty() {
+            let paths: Vec<String> = unproven.into_iter().collect();
+            names.warnings.push(format!(
+                "the capture has no build-id of {}: what --symbol-dir has by that name was taken, \
+                 and may be another build",
+                paths.join(", ")
+            ));
+        }
+        names.missing = missing
+            .into_iter()
+            .map(|(path, build_id)| MissingBinary { path, build_id })
+            .collect();
+        // Two mappings of one file would say the same twice.
+        names.warnings.sort();
+        names.warnings.dedup();
+        Ok(names)
+    }
+
+    fn know(&mut self, spot: Spot, symbol: Symbol) {
+        let answer = Answer {
+            symbol: Some(symbol),
+            frames: Vec::new(),
+        };
+        self.answers.insert(spot, answer);
+    }
+
+    /// Says what was refused in the user's own folders, and why the rest of a
+    /// binary is missing.
+    fn remark(&mut self, path: &str, dso: &Dso, search: &Search) {
+        if search.found.is_some() {
+            return;
+        }
+        let wanted = dso.build_id.map_or_else(String::new, |id| id.to_string());
+        for refusal in search.refused.iter().filter(|refusal| refusal.is_named) {
+            let own = refusal.build_id.as_deref().unwrap_or("none");
+            self.warnings.push(format!(
+                "{} is not used for {path}: its build-id is {own}, recorded was {wanted}",
+                refusal.path.display()
+            ));
+        }
+        if let Some(debug) = &search.debug_only {
+            self.warnings.push(format!(
+                "{} has debug information for {path}, and the binary itself is needed besides",
+                debug.display()
+            ));
+        }
+    }
+
+    /// What is known of a spot.
+    pub(crate) fn get(&self, spot: Spot) -> Option<&Answer> {
+        self.answers.get(&spot)
+    }
+}
+
+fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
+    is_needed_file(dso, spots.iter().any(|spot| spot.used == Use::Code))
+}
+
+/// Whether a file is a binary: the data of programs may be in any file.
+pub(super) fn is_needed_file(dso: &Dso, has_code: bool) -> bool {
+    let name = &dso.name;
+    let is_odd = [b"/dev/".as_slice(), b"/memfd:", b"/SYSV", b"/proc/"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    let is_file = name.starts_with(b"/") || dso.kind == DsoKind::Vdso && dso.build_id.is_some();
+    is_file && !is_odd && (has_code || dso.build_id.is_some())
+}
+
+impl SymbolSources {
+    /// Looks at what the user named.
+    pub(super) fn check(&self) -> Result<()> {
+        for folder in &self.folders {
+            ensure!(
+                folder.is_dir(),
+                "--symbol-dir {}: no such folder",
+                folder.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What is known of the kernel of the capture.
+struct Kernel {
+    symbols: Option<Kallsyms>,
+}
+
+impl Kernel {
+    fn open(
+        space: &AddressSpace,
+        sources: &SymbolSources,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self> {
+        let Some(path) = &sources.kallsyms else {
+            return Ok(Self { symbols: None });
+        };
+        let mut symbols = Kallsyms::open(path)?;
+        match space.kernel_reference() {
+            Some((name, address)) => {
+                if !symbols.align(&name, address) {
+                    warnings.push(format!(
+                        "{} has no {name}, by which the capture places its kernel; its addresses \
+                         are taken as they are",
+                        path.display()
+                    ));
+                } else if symbols.is_moved() {
+                    warnings.push(format!(
+                        "{} is of another boot than the capture: the kernel's symbols were moved \
+                         with {name}, those of modules are not used",
+                        path.display()
+                    ));
+                }
+            }
+            None => warnings.push(format!(
+                "the capture does not tell where its kernel was; the addresses of {} are taken as \
+                 they are",
+                path.display()
+            )),
+        }
+        Ok(Self {
+            symbols: Some(symbols),
+        })
+    }
+
+    fn symbol(&self, dso: &Dso, spot: Spot) -> Option<Symbol> {
+        let registered = dso.kind == DsoKind::Module && !is_module(dso);
+        if registered {
+            // A mapping that the kernel named itself, such as a BPF program.
+            return Some(Symbol {
+                name: dso.display_name().into_owned(),
+                offset: spot.offset,
+            });
+        }
+        self.symbols.as_ref()?.find(spot.address, spot.used)
+    }
+
+    /// The symbols of modules are in the kernel's list, but a user may know the
+    /// module better.
+    fn missing(&self, dso: &Dso) -> (String, Option<String>) {
+        let name = match dso.kind {
+            DsoKind::Kernel => "[kernel.kallsyms]".to_owned(),
+            _ => dso.display_name().into_owned(),
+        };
+        (name, dso.build_id.map(|id| id.to_string()))
+    }
+}
+
+/// Whether a part of the kernel is a module, by path or in brackets.
+pub(super) fn is_module(dso: &Dso) -> bool {
+    dso.name.starts_with(b"/") || dso.name.starts_with(b"[")
+}

@@ -44,7 +44,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// To how much an archive of `compressed` bytes may inflate.
+    /// To how much the first `compressed` bytes of an archive may inflate.
     pub(super) fn inflated_from(&self, compressed: u64) -> u64 {
         compressed
             .saturating_mul(self.ratio)

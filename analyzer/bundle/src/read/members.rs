@@ -80,7 +80,15 @@ pub(super) fn find(
             Ok(None) => break None,
             Err(error @ Error::Io { .. }) => return Err(error),
             // A tar that never began is no tar that ended early.
-            Err(error @ Error::Header { .. }) if offset == 0 => return Err(error),
+            Err(error @ Error::Header { .. }) if offset == 0 => {
+                return Err(match stream.damage() {
+                    Some(why) => Error::Damaged {
+                        offset: 0,
+                        why: why.to_owned(),
+                    },
+                    None => error,
+                });
+            }
             Err(error) => break Some(error.to_string()),
         };
         count += 1;

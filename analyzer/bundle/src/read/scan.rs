@@ -65,7 +65,6 @@ enum Found {
 /// When the file cannot be read, or when it has more frames or would inflate to
 /// more than the limits allow.
 pub(super) fn scan(file: &File, length: u64, limits: &Limits) -> Result<Layout, Error> {
-    let most = limits.inflated_from(length);
     let mut scan = Scan::default();
     let (mut offset, mut tar_offset, mut count) = (0, 0_u64, 0);
     while offset < length {
@@ -87,6 +86,7 @@ pub(super) fn scan(file: &File, length: u64, limits: &Limits) -> Result<Layout, 
                     tar_length,
                 });
                 tar_offset += tar_length;
+                let most = limits.inflated_from(offset + length);
                 if tar_offset > most {
                     return Err(too_much(most));
                 }

@@ -5,6 +5,7 @@ use super::limits::{Limits, WINDOW_LOG};
 use super::position::FromStart;
 use super::scan::too_much;
 use crate::error::Error;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, get_error_name};
@@ -29,28 +30,44 @@ pub(super) struct Spooled {
     pub(super) damage: Option<String>,
 }
 
-/// Inflates `file`, which has `length` bytes, up to its end or to where it is
-/// damaged.
+/// Inflates `file` up to its end or to where it is damaged.
 ///
 /// # Errors
 /// When it would inflate to more than the limits allow, or the temporary file
 /// cannot be written.
 pub(super) fn spool(
     file: &File,
-    length: u64,
     compression: Compression,
     limits: &Limits,
 ) -> Result<Spooled, Error> {
-    let source = FromStart { file, offset: 0 };
+    let taken = Cell::new(0);
+    let source = Counted {
+        source: FromStart { file, offset: 0 },
+        taken: &taken,
+    };
     match compression {
-        Compression::Zstd => copy(ZstdReader::new(source)?, length, limits),
-        Compression::Gzip => copy(flate2::read::MultiGzDecoder::new(source), length, limits),
-        Compression::Bzip2 => copy(Bzip2Reader::new(source), length, limits),
+        Compression::Zstd => copy(ZstdReader::new(source)?, &taken, limits),
+        Compression::Gzip => copy(flate2::read::MultiGzDecoder::new(source), &taken, limits),
+        Compression::Bzip2 => copy(Bzip2Reader::new(source), &taken, limits),
     }
 }
 
-fn copy(mut inflated: impl Read, compressed: u64, limits: &Limits) -> Result<Spooled, Error> {
-    let most = limits.inflated_from(compressed);
+/// Counts what is read of the compressed file, so that what inflates too much
+/// is known by then and not when the disk is full.
+struct Counted<'a> {
+    source: FromStart<'a>,
+    taken: &'a Cell<u64>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.taken.set(self.taken.get() + count as u64);
+        Ok(count)
+    }
+}
+
+fn copy(mut inflated: impl Read, taken: &Cell<u64>, limits: &Limits) -> Result<Spooled, Error> {
     let mut file = temporary()?;
     let mut piece = vec![0; PIECE];
     let mut length = 0;
@@ -62,6 +79,7 @@ fn copy(mut inflated: impl Read, compressed: u64, limits: &Limits) -> Result<Spo
             Err(error) => break Some(error.to_string()),
         };
         length += count as u64;
+        let most = limits.inflated_from(taken.get());
         if length > most {
             return Err(too_much(most));
         }

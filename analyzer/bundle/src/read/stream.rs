@@ -97,7 +97,7 @@ impl Stream {
             file,
             length,
             damage,
-        } = spool(&file, length, compression, limits)?;
+        } = spool(&file, compression, limits)?;
         Ok(Self {
             file,
             source: Source::Plain,

@@ -70,7 +70,9 @@ pub(crate) fn build(name: &str, size: u64, seconds: u64) -> Vec<u8> {
         blocks.extend(&records);
         blocks.resize(blocks.len().next_multiple_of(BLOCK), 0);
     }
+    // A reader that does not know the records is not to take it for a directory.
     let short = &name.as_bytes()[..name.len().min(NAME_FIELD)];
+    let short = short.strip_suffix(b"/").unwrap_or(short);
     blocks.extend(block(short, size.min(MAX_OCTAL), seconds, b'0'));
     blocks
 }
@@ -136,8 +138,6 @@ pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Header, &'static str> {
         }
     }
     let kind = match block[156] {
-        // Old archives mark a directory by the slash at the end of its name.
-        b'0' | 0 | b'7' if name.ends_with(b"/") => Kind::Directory,
         b'0' | 0 | b'7' => Kind::File,
         b'1' => Kind::Link("hard link"),
         b'2' => Kind::Link("symbolic link"),

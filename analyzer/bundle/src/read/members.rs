@@ -126,7 +126,12 @@ pub(super) fn find(
         }
         let Ahead { pax, long_name } = std::mem::take(&mut ahead);
         let name = pax.path.or(long_name).unwrap_or(header.name);
-        let name = match safe_name(&name, header.kind, at) {
+        // Old archives mark a directory by the slash at the end of its name.
+        let kind = match header.kind {
+            Kind::File if name.ends_with(b"/") => Kind::Directory,
+            kind => kind,
+        };
+        let name = match safe_name(&name, kind, at) {
             Ok(Some(name)) => name,
             Ok(None) => continue,
             Err(_) if strangers == Strangers::PassOver => continue,

@@ -70,7 +70,8 @@ impl Quality {
             ),
             ("records whose fields do not fit", survey.malformed_records),
         ];
-        let mut warnings: Vec<String> = header.notes.iter().map(ToString::to_string).collect();
+        let mut warnings = capture.notes().to_vec();
+        warnings.extend(header.notes.iter().map(ToString::to_string));
         warnings.extend(walk.damage.iter().map(ToString::to_string));
         Self {
             samples: survey.total_samples(),

@@ -89,7 +89,7 @@ impl Bundle {
                     cut.name, cut.available, cut.size
                 );
             }
-            notes.push(note + "; members behind it are missing");
+            notes.push(note + "; what is behind it is missing");
         }
         Self::build(Source::Archive(stream), list, notes, limits)
     }

@@ -47,13 +47,9 @@ fn cut_anywhere_it_reads_up_to_there() {
     let members = sample();
     let bytes = write(&members);
     let mut last = 0;
-    let cuts = (0..bytes.len()).step_by(bytes.len() / 20);
+    let cuts = (0..bytes.len() - 40).step_by(bytes.len() / 20);
     for cut in cuts.chain((bytes.len() - 40..bytes.len()).step_by(3)) {
         let whole = check(&bytes[..cut], &members);
-        eprintln!(
-            "{cut} {whole} {:?}",
-            open(&bytes[..cut]).map(|b| (b.notes().to_vec(), b.members().len()))
-        );
         assert!(whole >= last, "{cut}");
         last = whole;
         if let Ok(bundle) = open(&bytes[..cut]) {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Bytes by which an archive is known: one block of a tar.
 const PROBE: usize = 512;
+/// Notes of the manifest that are repeated.
+const MOST_NOTES: usize = 20;
 /// Names that are listed of a bundle without a capture.
 const NAMES_LISTED: usize = 5;
 
@@ -36,7 +38,14 @@ pub(super) fn open_unpacked(path: &Path) -> Result<Input> {
 /// Opens the first capture and notes what is not read or not there.
 fn open(bundle: Bundle) -> Result<Input> {
     let mut notes = bundle.notes().to_vec();
-    notes.extend(bundle.manifest().notes.iter().cloned());
+    let own = &bundle.manifest().notes;
+    notes.extend(own.iter().take(MOST_NOTES).cloned());
+    if own.len() > MOST_NOTES {
+        notes.push(format!(
+            "the manifest has {} notes more",
+            own.len() - MOST_NOTES
+        ));
+    }
     let captures: Vec<&str> = bundle.captures().collect();
     let Some((&name, others)) = captures.split_first() else {
         bail!("{}", no_capture(&bundle));

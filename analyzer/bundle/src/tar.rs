@@ -20,7 +20,6 @@ const NAME_FIELD: usize = 100;
 
 /// What a header introduces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) enum Kind {
     File,
     Directory,
@@ -40,7 +39,6 @@ pub(crate) enum Kind {
 
 /// A header as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) struct Header {
     pub(crate) name: Vec<u8>,
     pub(crate) size: u64,
@@ -111,7 +109,6 @@ fn checksum(block: &[u8; BLOCK]) -> u32 {
 }
 
 /// Whether the block ends the archive.
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) fn is_end(block: &[u8; BLOCK]) -> bool {
     block.iter().all(|&byte| byte == 0)
 }
@@ -120,7 +117,6 @@ pub(crate) fn is_end(block: &[u8; BLOCK]) -> bool {
 ///
 /// # Errors
 /// Why it is none.
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Header, &'static str> {
     if octal(&block[148..156]) != Some(u64::from(checksum(block))) {
         return Err("there is no member header with a right checksum");
@@ -157,7 +153,6 @@ pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Header, &'static str> {
 
 /// What the pax records in front of a member say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) struct Pax {
     pub(crate) path: Option<Vec<u8>>,
     pub(crate) size: Option<u64>,
@@ -171,7 +166,6 @@ pub(crate) const MAX_EXTENSION: u64 = 16 * MAX_NAME as u64;
 ///
 /// # Errors
 /// Why they are none, or why the member behind them cannot be read.
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) fn parse_pax(mut records: &[u8]) -> Result<Pax, &'static str> {
     const BAD: &str = "an extended header is malformed";
     let mut pax = Pax::default();
@@ -196,7 +190,6 @@ pub(crate) fn parse_pax(mut records: &[u8]) -> Result<Pax, &'static str> {
 }
 
 /// The text of a field: up to the first NUL.
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 pub(crate) fn text(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|&byte| byte == 0);
     &field[..end.unwrap_or(field.len())]

@@ -97,3 +97,47 @@ fn strangers_are_passed_over_and_size_is_limited() {
         "{error}"
     );
 }
+
+/// The real thing: what the installed perf packs is what its cache has.
+#[test]
+fn what_perf_archive_packs_here_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let perf = |arguments: &[&str]| {
+        let mut perf = Command::new("perf");
+        perf.args(arguments)
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
+    // One that runs long enough to be sampled, and that nothing is left of.
+    let record = ["record", "-q", "-e", "cpu-clock", "--", "sh", "-c"];
+    let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+    let tarball = folder.path().join("perf.data.tar.bz2");
+    if !perf(&[&record[..], &[busy]].concat()) || !perf(&["archive"]) || !tarball.exists() {
+        eprintln!("skipped: perf cannot record or archive on this machine");
+        return;
+    }
+    let binaries = Binaries::open(&tarball, &Limits::default()).unwrap();
+    assert_eq!(binaries.notes(), [""; 0]);
+    let mut found = 0;
+    for (id, part) in binaries.parts() {
+        let link = folder
+            .path()
+            .join(".debug/.build-id")
+            .join(&id[..2])
+            .join(&id[2..]);
+        let name = match part {
+            Part::Binary if link.join("vdso").exists() => "vdso",
+            Part::Binary => "elf",
+            Part::Debug => "debug",
+            _ => "kallsyms",
+        };
+        let cached = fs::read(link.join(name)).unwrap();
+        assert!(binaries.read(id, part).unwrap().unwrap() == cached, "{id}");
+        found += 1;
+    }
+    if found == 0 {
+        eprintln!("skipped: perf had no samples with a binary");
+    }
+}

@@ -29,7 +29,7 @@ pub enum Error {
     /// An archive without a manifest.
     #[error(
         "{} has no manifest.json, so it is not a capture bundle; \
-         an archive of binaries is given with --symbol-dir",
+         a tar of binaries, as `perf archive` makes, holds no capture",
         what
     )]
     NoManifest {

@@ -10,8 +10,8 @@ use std::io::{self, Read};
 
 /// Bytes of the capture: what would be seen if it were held.
 const SIZE: u64 = 384 << 20;
-/// Two threads: four frames of 4 MiB in each of two windows with their
-/// compressed forms, and what the writer and the test itself take.
+/// Two threads: two windows of two frames of 4 MiB with their compressed forms,
+/// and what the writer and the test itself take, twice over.
 const MOST_KIB: u64 = 96 << 10;
 
 /// Bytes that do not compress, so that the file is as large as the capture.

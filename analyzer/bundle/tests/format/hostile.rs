@@ -1,7 +1,8 @@
 //! What nobody packed by accident: each is refused with one line, soon.
 
 use crate::make::{FRAME, compress, file, frames, header, member, open, tar};
-use contend_bundle::{Bundle, Error, Limits};
+use contend_bundle::{Binaries, Bundle, Error, Limits};
+use proptest::prelude::*;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -195,7 +196,7 @@ fn what_is_no_bundle() {
     assert_eq!(
         open(&frames(&bytes)).unwrap_err().to_string(),
         "the archive has no manifest.json, so it is not a capture bundle; \
-         an archive of binaries is given with --symbol-dir"
+         a tar of binaries, as `perf archive` makes, holds no capture"
     );
     for bytes in [
         &b""[..],
@@ -213,4 +214,71 @@ fn what_is_no_bundle() {
         open(&bytes).unwrap_err().to_string(),
         "the bundle has format version 2, and this program reads versions 1 to 1; use a newer one"
     );
+}
+
+/// Opens it as everything that it could be and reads all there is.
+fn touch(bytes: &[u8]) {
+    let limits = limits(|limits| limits.inflated_free = 16 << 20);
+    if let Ok(bundle) = Bundle::from_file(file(bytes), &limits) {
+        bundle.verify();
+        for member in bundle.members() {
+            let _ = bundle.extract(member.name());
+        }
+    }
+    if let Ok(binaries) = Binaries::from_file(file(bytes), &limits) {
+        for (id, part) in binaries.parts() {
+            let _ = binaries.read(id, part);
+        }
+    }
+}
+
+/// Beginnings that lead into each of the decoders.
+const BEGINNINGS: [&[u8]; 6] = [
+    b"",
+    b"\x28\xb5\x2f\xfd",
+    b"\x28\xb5\x2f\xfd\x24",
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+    b"BZh9",
+    b"BZh1\x31\x41\x59\x26\x53\x59",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes_are_no_panic(
+        beginning in 0..BEGINNINGS.len(),
+        bytes in prop::collection::vec(any::<u8>(), 0..3000),
+    ) {
+        touch(&[BEGINNINGS[beginning], &bytes].concat());
+    }
+
+    #[test]
+    fn any_changes_to_a_tar_are_no_panic(
+        changes in prop::collection::vec((0..6000_usize, any::<u8>()), 1..8),
+        repair in any::<bool>(),
+    ) {
+        let mut pax = header(b"pax", 12, b'x');
+        pax.extend(b"12 path=a/b\n");
+        pax.resize(1024, 0);
+        let members = [pax, member("x", &[7; 900]), member("y.perf.data", b"PERFILE2")];
+        let mut bytes = tar(&members.concat());
+        for (at, value) in changes {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = value;
+            }
+        }
+        if repair {
+            // Right checksums, so that the changed fields are looked at.
+            for block in bytes.chunks_exact_mut(512) {
+                if block[257..262] == *b"ustar" {
+                    block[148..156].fill(b' ');
+                    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+                    block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+                }
+            }
+        }
+        touch(&bytes);
+        touch(&frames(&bytes));
+    }
 }

@@ -3,7 +3,6 @@
 use super::folder;
 use super::limits::Limits;
 use super::members::{self, Member, Members, Strangers};
-use super::position::FromStart;
 use super::spool::{temporary, write_temporary};
 use super::stream::Stream;
 use crate::error::Error;
@@ -13,11 +12,8 @@ use crate::sums::{self, Sum};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Bytes that are read from an unpacked member at a time.
-const PIECE: usize = 1 << 20;
 /// Names that a note lists before it says how many more there are.
 const NAMES_IN_NOTE: usize = 3;
 
@@ -375,7 +371,7 @@ impl Bundle {
             Source::Archive(stream) => {
                 stream.copy(member.offset..member.offset + member.available, &mut take)?;
             }
-            Source::Folder(root) => copy_file(root, member, &mut take)?,
+            Source::Folder(root) => folder::copy(root, member, &mut take)?,
         }
         match sum {
             Some(sum) if member.available == member.size && hash.finalize()[..] != sum[..] => {
@@ -386,40 +382,6 @@ impl Bundle {
             _ => Ok(()),
         }
     }
-}
-
-/// Hands the bytes of an unpacked member to `take`, as many as there were when
-/// the folder was opened.
-fn copy_file(
-    root: &Path,
-    member: &Member,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let file = folder::open(root, &member.name)?;
-    let mut source = FromStart {
-        file: &file,
-        offset: 0,
-    }
-    .take(member.size);
-    let mut piece = vec![0; PIECE];
-    let mut got = 0;
-    while got < member.size {
-        let count = match source.read(&mut piece) {
-            Ok(0) => {
-                return Err(Error::Cut {
-                    name: member.name.clone(),
-                    available: got,
-                    size: member.size,
-                });
-            }
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::io(format!("cannot read {}", member.name))(error)),
-        };
-        take(&piece[..count])?;
-        got += count as u64;
-    }
-    Ok(())
 }
 
 /// Some names and how many more; nothing if there are none.

@@ -2,13 +2,17 @@
 
 use super::limits::Limits;
 use super::members::Member;
+use super::position::FromStart;
 use crate::error::Error;
 use crate::layout;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Folders in folders that are looked into. Facts of `/sys` stand ten deep.
 const DEPTH: usize = 32;
+/// Bytes that are read from a member at a time.
+const PIECE: usize = 1 << 20;
 
 /// The files under `root`, by name, and what was passed over.
 ///
@@ -69,6 +73,40 @@ pub(super) fn find(root: &Path, limits: &Limits) -> Result<(Vec<Member>, Vec<Str
 pub(super) fn open(root: &Path, name: &str) -> Result<File, Error> {
     let path = path_of(root, name);
     File::open(&path).map_err(Error::io(format!("cannot open {}", path.display())))
+}
+
+/// Hands the bytes of an unpacked member to `take`, as many as there were when
+/// the folder was opened.
+pub(super) fn copy(
+    root: &Path,
+    member: &Member,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let file = open(root, &member.name)?;
+    let mut source = FromStart {
+        file: &file,
+        offset: 0,
+    }
+    .take(member.size);
+    let mut piece = vec![0; PIECE];
+    let mut got = 0;
+    while got < member.size {
+        let count = match source.read(&mut piece) {
+            Ok(0) => {
+                return Err(Error::Cut {
+                    name: member.name.clone(),
+                    available: got,
+                    size: member.size,
+                });
+            }
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io(format!("cannot read {}", member.name))(error)),
+        };
+        take(&piece[..count])?;
+        got += count as u64;
+    }
+    Ok(())
 }
 
 fn path_of(root: &Path, name: &str) -> PathBuf {

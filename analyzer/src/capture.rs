@@ -1,9 +1,10 @@
 //! An open capture with what every command needs to walk it.
 
-use crate::input::{self, Form};
+use crate::input::{self, Form, Input};
 use crate::space::AddressSpace;
 use crate::survey::{SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
+use contend_bundle::Bundle;
 use contend_perfdata::{Batch, Header, PerfData, RawRecord, WalkReport, Walker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct Capture {
     path: PathBuf,
-    form: Form,
-    data: PerfData,
+    input: Input,
     walker: Walker,
     pool: rayon::ThreadPool,
     meter: Arc<Meter>,
@@ -59,16 +59,15 @@ impl Capture {
     /// # Errors
     /// One line that says what is wrong with the path or its content.
     pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
-        let (data, form) = input::open(path)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .context("cannot start threads")?;
+        let input = pool.install(|| input::open(path))?;
         Ok(Self {
             path: path.to_owned(),
-            form,
-            walker: data.walker(chunk),
-            data,
+            walker: input.data.walker(chunk),
+            input,
             pool,
             meter: Arc::default(),
             has_late: false,
@@ -84,17 +83,27 @@ impl Capture {
 
     /// How the capture came.
     pub fn form(&self) -> Form {
-        self.form
+        self.input.form
+    }
+
+    /// The bundle that the capture is in, if it is in one.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        self.input.bundle.as_ref()
+    }
+
+    /// What to know of the file or bundle around the capture, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.input.notes
     }
 
     /// The header and the features.
     pub fn header(&self) -> &Header {
-        self.data.header()
+        self.input.data.header()
     }
 
     /// The records and events.
     pub fn data(&self) -> &PerfData {
-        &self.data
+        &self.input.data
     }
 
     /// The threads.
@@ -108,7 +117,7 @@ impl Capture {
     }
 
     /// How many look-ups in the address space were given up: see
-    /// [`AddressSpace::given_up`].
+    /// `AddressSpace::given_up`.
     pub fn given_up(&self) -> u64 {
         self.given_up.load(Ordering::Relaxed)
     }
@@ -148,7 +157,7 @@ impl Capture {
     /// # Errors
     /// As [`Capture::walk`].
     pub fn survey(&mut self) -> Result<(Survey, WalkReport)> {
-        let events = self.data.events();
+        let events = self.input.data.events();
         let (parts, report) = self.walk(
             || Survey::new(events.len()),
             |survey, batch| {
@@ -177,14 +186,14 @@ impl Capture {
     /// Joins the surveys of all threads and takes the header-like records that
     /// they found behind the first sample.
     pub fn finish_survey(&mut self, parts: Vec<Survey>) -> Survey {
-        let mut survey = Survey::new(self.data.events().len());
+        let mut survey = Survey::new(self.input.data.events().len());
         for part in parts {
             survey.merge(part);
         }
         let late = survey.take_late();
         if !std::mem::replace(&mut self.has_late, true) {
             for record in &late {
-                self.data.absorb(&RawRecord {
+                self.input.data.absorb(&RawRecord {
                     kind: record.kind,
                     misc: record.misc,
                     body: &record.body,

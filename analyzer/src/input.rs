@@ -1,7 +1,10 @@
 //! Opens what the user names: a file, a directory of `perf record --threads`,
-//! or standard input.
+//! a bundle, packed or not, or standard input.
+
+mod bundle;
 
 use anyhow::{Context, Result, bail};
+use contend_bundle::Bundle;
 use contend_perfdata::{FileSource, PerfData, Source};
 use std::fs::File;
 use std::io::{self, Seek};
@@ -17,6 +20,8 @@ pub enum Form {
     Pipe,
     /// A directory with a file for each recording thread.
     Directory,
+    /// A capture in a bundle, packed or unpacked.
+    Bundle,
 }
 
 impl Form {
@@ -26,42 +31,76 @@ impl Form {
             Self::File => "perf.data",
             Self::Pipe => "pipe",
             Self::Directory => "dir",
+            Self::Bundle => "bundle",
         }
     }
 }
 
+/// An open capture and where it came from.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) data: PerfData,
+    pub(crate) form: Form,
+    /// The bundle that the capture is in.
+    pub(crate) bundle: Option<Bundle>,
+    /// What to know of the container, for people.
+    pub(crate) notes: Vec<String>,
+}
+
 /// Opens the capture at `path`; `-` is standard input, which is copied to a
-/// temporary file because captures are read more than once.
+/// temporary file because captures are read more than once. Bundles are
+/// inflated by the threads of the current rayon pool.
 ///
 /// # Errors
 /// One line that says what the path is and why it is no capture.
-pub(crate) fn open(path: &Path) -> Result<(PerfData, Form)> {
-    let opened = if path == Path::new("-") {
-        PerfData::open(Arc::new(spool(io::stdin().lock())?))
-    } else {
-        let metadata = path
-            .metadata()
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        if metadata.is_dir() {
-            let (data, threads) = directory(path)?;
-            PerfData::open_directory(data, threads)
-        } else if metadata.is_file() {
-            PerfData::open(file(path)?)
-        } else {
-            // A named pipe or a process substitution of the shell.
-            let stream = File::open(path).with_context(|| cannot_open(path))?;
-            PerfData::open(Arc::new(spool(stream)?))
+pub(crate) fn open(path: &Path) -> Result<Input> {
+    let cannot_read = || format!("cannot read {}", path.display());
+    if path == Path::new("-") {
+        return from_file(spool(io::stdin().lock())?).with_context(cannot_read);
+    }
+    let metadata = path.metadata().with_context(|| cannot_open(path))?;
+    if metadata.is_dir() {
+        if bundle::is_unpacked(path) {
+            return bundle::open_unpacked(path).with_context(cannot_read);
         }
-    };
-    let data = opened.with_context(|| format!("cannot read {}", path.display()))?;
-    let form = if data.is_directory() {
-        Form::Directory
-    } else if data.is_pipe() {
-        Form::Pipe
-    } else {
-        Form::File
-    };
-    Ok((data, form))
+        let (data, threads) = directory(path)?;
+        let data = PerfData::open_directory(data, threads).with_context(cannot_read)?;
+        return Ok(Input::plain(data));
+    }
+    let mut file = File::open(path).with_context(|| cannot_open(path))?;
+    if !metadata.is_file() {
+        // A named pipe or a process substitution of the shell.
+        file = spool(file)?;
+    }
+    from_file(file).with_context(cannot_read)
+}
+
+/// A regular file: a bundle by its first bytes, or else a perf.data.
+fn from_file(file: File) -> Result<Input> {
+    let source = FileSource::new(file.try_clone()?)?;
+    if bundle::is_packed(&source)? {
+        return bundle::open_packed(file);
+    }
+    Ok(Input::plain(PerfData::open(Arc::new(source))?))
+}
+
+impl Input {
+    /// A capture in no bundle.
+    fn plain(data: PerfData) -> Self {
+        let form = if data.is_directory() {
+            Form::Directory
+        } else if data.is_pipe() {
+            Form::Pipe
+        } else {
+            Form::File
+        };
+        Self {
+            data,
+            form,
+            bundle: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 fn cannot_open(path: &Path) -> String {
@@ -74,11 +113,11 @@ fn file(path: &Path) -> Result<Arc<dyn Source>> {
     Ok(Arc::new(source))
 }
 
-fn spool(mut stream: impl io::Read) -> Result<FileSource> {
+fn spool(mut stream: impl io::Read) -> Result<File> {
     let mut file = tempfile::tempfile().context("cannot make a temporary file for the capture")?;
     io::copy(&mut stream, &mut file).context("cannot copy the capture to a temporary file")?;
     file.rewind().context("cannot read the temporary file")?;
-    FileSource::new(file).context("cannot read the temporary file")
+    Ok(file)
 }
 
 type Sources = (Arc<dyn Source>, Vec<Arc<dyn Source>>);
@@ -89,7 +128,8 @@ fn directory(path: &Path) -> Result<Sources> {
     if !data.is_file() {
         bail!(
             "cannot read {}: it is a directory without a file `data`, so not one that \
-             `perf record --threads` wrote; name the perf.data file itself",
+             `perf record --threads` wrote, and without `manifest.json`, so no bundle; \
+             name the perf.data file itself",
             path.display()
         );
     }

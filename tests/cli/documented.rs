@@ -271,7 +271,11 @@ fn modules(sources: &Path) -> BTreeSet<String> {
 fn the_architecture_names_every_module() {
     let text = std::fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
     let named: BTreeSet<String> = names(&text.replace("```", "")).collect();
-    for sources in ["analyzer/src", "analyzer/perfdata/src"] {
+    for sources in [
+        "analyzer/src",
+        "analyzer/bundle/src",
+        "analyzer/perfdata/src",
+    ] {
         let modules = modules(&workspace().join(sources));
         let unnamed: Vec<_> = modules.difference(&named).collect();
         assert!(unnamed.is_empty(), "modules of {sources}: {unnamed:?}");

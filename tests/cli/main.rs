@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bundles;
 #[path = "../common/mod.rs"]
 mod common;
 mod documented;

@@ -77,7 +77,8 @@ impl Quality {
                 capture.given_up(),
             ),
         ];
-        let mut warnings: Vec<String> = header.notes.iter().map(ToString::to_string).collect();
+        let mut warnings = capture.notes().to_vec();
+        warnings.extend(header.notes.iter().map(ToString::to_string));
         warnings.extend(walk.damage.iter().map(ToString::to_string));
         // Every other walk ends with it as an error.
         warnings.extend(capture.refused().map(str::to_owned));

@@ -1,0 +1,160 @@
+//! A capture in a bundle gives what it gives alone.
+
+use crate::common::{contend_on, contend_reading, workspace};
+use contend_bundle::{BundleWriter, CaptureFacts, Manifest};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn demo() -> PathBuf {
+    workspace().join("fixtures/demo/false-sharing.perf.data")
+}
+
+/// A bundle with these members behind the manifest.
+fn bundle(manifest: &Manifest, members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = BundleWriter::new(Vec::new(), manifest).unwrap();
+    for (name, bytes) in members {
+        writer.add_bytes(name, bytes).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn demo_bundle() -> Vec<u8> {
+    let capture = std::fs::read(demo()).unwrap();
+    let members: [(&str, &[u8]); 2] = [("c2c.perf.data", &capture), ("kallsyms", b"0 T _text\n")];
+    bundle(&Manifest::default(), &members)
+}
+
+fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// The document without what describes the file; and that it says `format`.
+fn comparable(mut document: Value, format: &str) -> Value {
+    let capture = document["capture"].as_object_mut().unwrap();
+    assert_eq!(capture.remove("format").unwrap(), format);
+    capture.remove("file").unwrap();
+    document
+}
+
+/// The warnings of a document, taken out of it.
+fn warnings(document: &mut Value) -> Vec<String> {
+    let quality = document["quality"].as_object_mut().unwrap();
+    let list = quality.remove("warnings").unwrap_or_default();
+    serde_json::from_value(list).unwrap_or_default()
+}
+
+#[test]
+fn packed_unpacked_or_through_a_pipe_the_documents_are_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let bytes = demo_bundle();
+    let packed = written(scratch.path(), "x.tar.zst", &bytes);
+    let unpacked = scratch.path().join("x");
+    std::fs::create_dir(&unpacked).unwrap();
+    let opened = contend_bundle::Bundle::open(&packed, &contend_bundle::Limits::default());
+    let opened = opened.unwrap();
+    for member in opened.members() {
+        let content = opened.read(member.name(), 1 << 30).unwrap();
+        written(&unpacked, member.name(), &content);
+    }
+    for command in ["c2c", "info"] {
+        let alone = contend_on(&demo(), &[command, "--json"]).json("alone");
+        let alone = comparable(alone, "perf.data");
+        for threads in ["1", "3"] {
+            let args = [command, "--json", "--threads", threads];
+            for (what, run) in [
+                ("packed", contend_on(&packed, &args)),
+                ("unpacked", contend_on(&unpacked, &args)),
+                ("piped", contend_reading(&bytes, &args)),
+            ] {
+                let document = comparable(run.json(what), "bundle");
+                assert!(document == alone, "{command} {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_read_or_not_here_is_a_warning() {
+    let scratch = tempfile::tempdir().unwrap();
+    let capture = std::fs::read(demo()).unwrap();
+    let manifest = Manifest {
+        captures: vec![CaptureFacts {
+            member: "second.perf.data".into(),
+            kind: None,
+            command: Vec::new(),
+        }],
+        notes: vec!["kallsyms: not readable".into()],
+        ..Manifest::default()
+    };
+    // Bytes that do not compress: the cut is to be behind the first block of
+    // 128 KiB, in which most of the capture is.
+    let noise: Vec<u8> = (0..60_000_u32)
+        .map(|at| (at.wrapping_mul(at ^ 0x9e37_79b9) >> 13) as u8)
+        .collect();
+    let members: [(&str, &[u8]); 3] = [
+        ("first.perf.data", b""),
+        ("second.perf.data", &capture),
+        ("perf-1.map", &noise),
+    ];
+    let bytes = bundle(&manifest, &members);
+    let two = written(scratch.path(), "two.tar.zst", &bytes);
+    let mut document = contend_on(&two, &["c2c", "--json"]).json("two captures");
+    let warnings_of_two = warnings(&mut document);
+    assert_eq!(
+        warnings_of_two[..2],
+        [
+            "kallsyms: not readable",
+            "the bundle has 2 captures: second.perf.data is read, and not first.perf.data; \
+             unpack it (`tar --zstd -xf`) and name the file of another"
+        ]
+    );
+
+    let cut = written(scratch.path(), "cut.tar.zst", &bytes[..bytes.len() / 2]);
+    let mut document = contend_on(&cut, &["info", "--json"]).json("a cut bundle");
+    let warnings_of_cut = warnings(&mut document);
+    assert!(warnings_of_cut[0].starts_with("the bundle is cut or damaged: it ends in the middle"));
+    let missing = " bytes of second.perf.data are missing: the bundle is cut";
+    assert!(
+        warnings_of_cut.iter().any(|text| text.ends_with(missing)),
+        "{warnings_of_cut:?}"
+    );
+}
+
+#[test]
+fn what_is_no_bundle_or_has_no_capture_is_refused_in_one_line() {
+    let scratch = tempfile::tempdir().unwrap();
+    let without = bundle(&Manifest::default(), &[("kallsyms", b"")]);
+    let bytes = demo_bundle();
+    let mut newer = b"{\"version\":2}".to_vec();
+    std::fs::create_dir(scratch.path().join("newer")).unwrap();
+    newer.push(b'\n');
+    written(&scratch.path().join("newer"), "manifest.json", &newer);
+    for (case, says) in [
+        (
+            written(scratch.path(), "without.tar.zst", &without),
+            "the bundle has no capture, a member that ends in .perf.data; \
+             it has manifest.json, kallsyms, SHA256SUMS",
+        ),
+        (
+            written(scratch.path(), "start.tar.zst", &bytes[..4]),
+            "is damaged",
+        ),
+        (
+            written(scratch.path(), "text.gz", b"\x1f\x8b and text"),
+            "is damaged",
+        ),
+        (
+            scratch.path().join("newer"),
+            "the bundle has format version 2, and this program reads versions 1 to 1",
+        ),
+    ] {
+        for command in ["info", "c2c"] {
+            let ended = contend_on(&case, &[command]);
+            let line = ended.refused(&case.display().to_string());
+            let start = format!("cannot read {}: ", case.display());
+            assert!(line.contains(&start) && line.contains(says), "{line}");
+        }
+    }
+}

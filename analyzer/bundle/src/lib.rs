@@ -28,10 +28,7 @@ pub mod layout;
 mod manifest;
 #[cfg(feature = "read")]
 mod read;
-// Formats are written and read by one file, so that the halves cannot drift.
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 mod sums;
-#[cfg_attr(not(feature = "read"), allow(dead_code))]
 mod tar;
 mod write;
 

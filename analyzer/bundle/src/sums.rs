@@ -1,7 +1,9 @@
 //! The member `SHA256SUMS`: one line a member, as `sha256sum` writes and
 //! `sha256sum -c` checks it.
 
+#[cfg(feature = "read")]
 use crate::error::Error;
+#[cfg(feature = "read")]
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -17,6 +19,7 @@ pub(crate) fn push(sums: &mut String, name: &str, sum: &Sum) {
     let _ = writeln!(sums, "  {name}");
 }
 
+#[cfg(feature = "read")]
 /// Reads all lines; a later line for the same name replaces the earlier.
 ///
 /// # Errors
@@ -33,6 +36,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<String, Sum>, Error> {
     Ok(sums)
 }
 
+#[cfg(feature = "read")]
 /// `64 digits, space, space or *, name`; the name may begin with `./`, as in a
 /// file that `find . -type f | xargs sha256sum` made.
 fn parse_line(line: &[u8]) -> Option<(&str, Sum)> {

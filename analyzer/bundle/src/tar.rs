@@ -9,6 +9,7 @@
 //! links and read extension headers of any size into memory; here a header is
 //! 512 bytes that say where the next one is.
 
+#[cfg(feature = "read")]
 use crate::layout::MAX_NAME;
 
 /// Everything in a tar stands in blocks of this many bytes.
@@ -18,6 +19,7 @@ const MAX_OCTAL: u64 = 0o77_777_777_777;
 /// Room for a name in the header itself.
 const NAME_FIELD: usize = 100;
 
+#[cfg(feature = "read")]
 /// What a header introduces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -37,6 +39,7 @@ pub(crate) enum Kind {
     LongLink,
 }
 
+#[cfg(feature = "read")]
 /// A header as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -45,6 +48,7 @@ pub(crate) struct Header {
     pub(crate) kind: Kind,
 }
 
+#[cfg(feature = "read")]
 /// Bytes that a member of `size` bytes takes, which is up to the next block.
 /// Nothing when that is more than there are.
 pub(crate) fn padded(size: u64) -> Option<u64> {
@@ -108,11 +112,13 @@ fn checksum(block: &[u8; BLOCK]) -> u32 {
     all - own + 8 * u32::from(b' ')
 }
 
+#[cfg(feature = "read")]
 /// Whether the block ends the archive.
 pub(crate) fn is_end(block: &[u8; BLOCK]) -> bool {
     block.iter().all(|&byte| byte == 0)
 }
 
+#[cfg(feature = "read")]
 /// Reads a header.
 ///
 /// # Errors
@@ -151,6 +157,7 @@ pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Header, &'static str> {
     Ok(Header { name, size, kind })
 }
 
+#[cfg(feature = "read")]
 /// What the pax records in front of a member say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pax {
@@ -158,10 +165,12 @@ pub(crate) struct Pax {
     pub(crate) size: Option<u64>,
 }
 
+#[cfg(feature = "read")]
 /// Largest extension header that is read: the longest name, the size, and
 /// other tars' times and owners.
 pub(crate) const MAX_EXTENSION: u64 = 16 * MAX_NAME as u64;
 
+#[cfg(feature = "read")]
 /// Reads pax records.
 ///
 /// # Errors
@@ -189,16 +198,19 @@ pub(crate) fn parse_pax(mut records: &[u8]) -> Result<Pax, &'static str> {
     Ok(pax)
 }
 
+#[cfg(feature = "read")]
 /// The text of a field: up to the first NUL.
 pub(crate) fn text(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|&byte| byte == 0);
     &field[..end.unwrap_or(field.len())]
 }
 
+#[cfg(feature = "read")]
 fn decimal(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+#[cfg(feature = "read")]
 /// Octal digits, or with the highest bit set a number in base 256 (GNU).
 fn number(field: &[u8]) -> Option<u64> {
     let (&first, rest) = field.split_first()?;
@@ -210,6 +222,7 @@ fn number(field: &[u8]) -> Option<u64> {
     })
 }
 
+#[cfg(feature = "read")]
 /// Octal digits between spaces and NULs.
 fn octal(field: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(text(field)).ok()?.trim_matches(' ');

@@ -20,8 +20,6 @@ pub struct Capture {
     meter: Arc<Meter>,
     /// Whether the header has what stands behind the first sample.
     has_late: bool,
-    /// Why no answer can be given, found out by a survey.
-    refused: Option<String>,
     /// Look-ups in the last address space that were given up.
     given_up: Arc<AtomicU64>,
 }
@@ -71,7 +69,6 @@ impl Capture {
             pool,
             meter: Arc::default(),
             has_late: false,
-            refused: None,
             given_up: Arc::default(),
         })
     }
@@ -122,24 +119,15 @@ impl Capture {
         self.given_up.load(Ordering::Relaxed)
     }
 
-    /// One line on why the last survey makes every answer impossible.
-    pub(crate) fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
-    }
-
     /// Walks all records; see [`Walker::walk`].
     ///
     /// # Errors
-    /// When the capture cannot be read, or when a survey found that it has more
-    /// side-band records than any recording.
+    /// When the capture cannot be read.
     pub fn walk<S: Send>(
         &self,
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, &Batch) + Sync,
     ) -> Result<(Vec<S>, WalkReport)> {
-        if let Some(reason) = &self.refused {
-            bail!("cannot read {}: {reason}", self.path.display());
-        }
         self.meter.begin(self.walker.total_bytes());
         let each = |state: &mut S, batch: &Batch| {
             each(state, batch);
@@ -155,7 +143,7 @@ impl Capture {
     /// their event and time.
     ///
     /// # Errors
-    /// As [`Capture::walk`].
+    /// As [`Capture::walk`] and [`Capture::finish_survey`].
     pub fn survey(&mut self) -> Result<(Survey, WalkReport)> {
         let events = self.input.data.events();
         let (parts, report) = self.walk(
@@ -176,16 +164,15 @@ impl Capture {
                 }
             },
         )?;
-        let survey = self.finish_survey(parts);
-        if let Some(reason) = &self.refused {
-            bail!("cannot read {}: {reason}", self.path.display());
-        }
-        Ok((survey, report))
+        Ok((self.finish_survey(parts)?, report))
     }
 
     /// Joins the surveys of all threads and takes the header-like records that
     /// they found behind the first sample.
-    pub fn finish_survey(&mut self, parts: Vec<Survey>) -> Survey {
+    ///
+    /// # Errors
+    /// When there are more side-band records than any recording has.
+    pub fn finish_survey(&mut self, parts: Vec<Survey>) -> Result<Survey> {
         let mut survey = Survey::new(self.input.data.events().len());
         for part in parts {
             survey.merge(part);
@@ -202,13 +189,14 @@ impl Capture {
             }
         }
         if survey.is_side_band_refused() {
-            self.refused = Some(format!(
-                "its records of processes and mappings take more than {} MiB, which no \
-                 recording does: it is damaged or made up",
+            bail!(
+                "cannot read {}: its records of processes and mappings take more than {} MiB, \
+                 which no recording does: it is damaged or made up",
+                self.path.display(),
                 SIDE_BAND_LIMIT >> 20
-            ));
+            );
         }
-        survey
+        Ok(survey)
     }
 
     /// Builds the address space from the side band of a survey, which gives it

@@ -65,7 +65,7 @@ pub(super) fn run(capture: &mut Capture, filter: &Filter, line_size: u64) -> Res
         filtered += worker.filtered;
     }
     Ok(Found {
-        survey: capture.finish_survey(surveys),
+        survey: capture.finish_survey(surveys)?,
         report,
         totals,
         shards: table.into_shards(),

@@ -80,8 +80,6 @@ impl Quality {
         let mut warnings = capture.notes().to_vec();
         warnings.extend(header.notes.iter().map(ToString::to_string));
         warnings.extend(walk.damage.iter().map(ToString::to_string));
-        // Every other walk ends with it as an error.
-        warnings.extend(capture.refused().map(str::to_owned));
         Self {
             samples: survey.total_samples(),
             lost_events: survey.lost_events,

@@ -63,12 +63,15 @@ fn guess(magic: &[u8; 8]) -> String {
         return format!("; it looks like {what}");
     }
     let is_text = |&byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    if *magic == [0; 8] {
-        "; it begins with zeros".to_owned()
-    } else if magic.iter().all(is_text) {
+    // Shorter files are filled up with zeros.
+    let Some(last) = magic.iter().rposition(|&byte| byte != 0) else {
+        return "; it begins with zeros".to_owned();
+    };
+    let begin = &magic[..=last];
+    if begin.iter().all(is_text) {
         "; it looks like text".to_owned()
     } else {
-        format!("; it begins with {}", magic.escape_ascii())
+        format!("; it begins with {}", begin.escape_ascii())
     }
 }
 

@@ -130,11 +130,11 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     let stores: u64 = uses.values().map(|used| used.stores).sum();
     let has_stores = stores > 0;
     if has_stores && stores < LEAST_STORES {
-        let plural = if stores == 1 { "" } else { "s" };
+        let were = if stores == 1 { " was" } else { "s were" };
         return Judgement {
             verdict: Verdict::Unknown,
             why: format!(
-                "{signal} {name} loads, but only {stores} store{plural} sampled on the line: \
+                "{signal} {name} loads, but only {stores} store{were} sampled on the line: \
                  too few to say which bytes they waited for"
             ),
         };

@@ -1,7 +1,7 @@
 //! `contend info` as a table.
 
 use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
-use crate::result::{Can, Info};
+use crate::result::{Can, Info, Quality};
 use std::io::{self, Write};
 
 /// The questions that have a command.
@@ -129,6 +129,9 @@ pub(super) fn quality(
     }
     match quality.missing_binaries.len().saturating_sub(MISSING) {
         0 if quality.missing_binaries.is_empty() => {}
+        0 if is_kernel_only(quality) => {
+            lines.push("--kallsyms FILE takes the machine's /proc/kallsyms".to_owned());
+        }
         0 => lines.push("--symbol-dir DIR says where binaries are".to_owned()),
         more => lines.push(format!(
             "{more} more binaries are not here (`contend symbols` lists all); --symbol-dir DIR \
@@ -146,4 +149,10 @@ pub(super) fn quality(
         }
     }
     Ok(())
+}
+
+/// Whether nothing but the kernel is missing, which no folder of binaries helps.
+fn is_kernel_only(quality: &Quality) -> bool {
+    let mut binaries = quality.missing_binaries.iter();
+    binaries.all(|binary| binary.path.starts_with("[kernel.kallsyms]"))
 }

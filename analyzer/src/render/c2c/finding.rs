@@ -258,6 +258,8 @@ pub(super) fn object(line: &Line, columns: usize) -> String {
             let left = room.saturating_sub(name.chars().count() + " in ".len());
             format!("{name}{offset} in {}", cut_path(file, left.max(12)))
         }
+        // Memory without a file: the address stands in front already.
+        None if object.offset == line.address => cut_path(&object.dso, columns),
         None => format!("{}{offset}", cut_path(&object.dso, room)),
     }
 }

@@ -9,6 +9,9 @@ use crate::render::style::{Style, WIDTH, count, cut};
 use crate::result::{C2c, Line};
 use std::io::{self, Write};
 
+/// Columns of a reason.
+const REASON: usize = 28;
+
 pub(super) fn unclear(
     out: &mut dyn Write,
     result: &C2c,
@@ -35,7 +38,7 @@ pub(super) fn unclear(
     for line in lines.iter().take(top) {
         let counters = &line.perf_counters;
         let start = format!(
-            "  {:<18} {:>8} loads {:>8} stores  {:<32}",
+            "  {:<18} {:>8} loads {:>8} stores  {:<REASON$}",
             line.address.to_string(),
             count(counters.get(Counter::Load)),
             count(counters.get(Counter::Store)),
@@ -54,12 +57,13 @@ pub(super) fn unclear(
 /// The reason for no verdict in a few words.
 fn reason(why: &str) -> String {
     let few = why.strip_suffix(TOO_FEW);
-    let text = match (few, why.split_once(", but no store")) {
+    let text = match (few, why.split_once(", but ")) {
         (Some(signal), _) => format!("{signal}too few"),
+        (None, Some((signal, rest))) if rest.starts_with("only") => format!("{signal}: few stores"),
         (None, Some((signal, _))) => format!("{signal}: stores unseen"),
         (None, None) => why.to_owned(),
     };
-    cut(&text, 32)
+    cut(&text, REASON)
 }
 
 #[cfg(test)]
@@ -72,5 +76,7 @@ mod tests {
         assert_eq!(reason(&few), "3 HITM loads: too few");
         let unseen = "40 HITM loads, but no store of another thread was sampled";
         assert_eq!(reason(unseen), "40 HITM loads: stores unseen");
+        let one = "10 HITM loads, but only 1 store was sampled on the line";
+        assert_eq!(reason(one), "10 HITM loads: few stores");
     }
 }

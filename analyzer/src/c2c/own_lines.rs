@@ -10,12 +10,14 @@ use super::lines::{Hashing, RawKey, RawLine};
 use super::shards::RawLines;
 use contend_perfdata::At;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// How many lines a worker keeps for itself: 8 MiB of them.
 const MOST_LINES: usize = 1 << 17;
 
-/// How many samples are gathered before their lines are looked up.
-const BLOCK: usize = 32;
+/// How many samples are gathered before their lines are looked up: enough for
+/// the processor to have as many lines on their way as it can.
+const BLOCK: usize = 64;
 
 /// A line whose counters hold this many samples is handed over: one sample adds
 /// at most 2 to any of them.
@@ -70,7 +72,11 @@ pub(super) struct OwnLines {
     block: [Event; BLOCK],
     /// How many of the block are there.
     filled: usize,
-    lines: HashTable<OwnLine>,
+    /// Numbers of lines. They stand apart from the lines, which stand close
+    /// together: in one table half of the pages and lines of the cache would be
+    /// of empty places.
+    index: HashTable<u32>,
+    lines: Vec<OwnLine>,
     hashing: Hashing,
 }
 
@@ -80,7 +86,8 @@ impl OwnLines {
         Self {
             block: [Event::default(); BLOCK],
             filled: 0,
-            lines: HashTable::new(),
+            index: HashTable::new(),
+            lines: Vec::new(),
             hashing,
         }
     }
@@ -102,23 +109,25 @@ impl OwnLines {
     /// Files what was noted.
     #[inline]
     pub(super) fn file(&mut self, kinds: &Kinds, shared: &RawLines) {
-        let events = &self.block[..self.filled.min(BLOCK)];
-        touch(&self.lines, events);
-        for event in events {
-            let line = self
-                .lines
-                .entry(
-                    event.hash,
-                    |line| line.key == event.key,
-                    |line| line.key.hash_with(&self.hashing),
-                )
-                .or_insert_with(|| OwnLine {
-                    key: event.key,
-                    first: event.at,
-                    last_time: event.at.time,
-                    recent: LineDelta::default(),
-                })
-                .into_mut();
+        let filled = self.filled.min(BLOCK);
+        let places = self.fetch(filled);
+        let Self {
+            block,
+            index,
+            lines,
+            hashing,
+            ..
+        } = self;
+        for (event, place) in block[..filled].iter().zip(places) {
+            let is_it = lines
+                .get(place as usize)
+                .is_some_and(|line| line.key == event.key);
+            let place = if is_it {
+                place
+            } else {
+                number(index, lines, hashing, event)
+            };
+            let line = &mut lines[place as usize];
             line.add(event.at, &kinds.get(event.kind).line);
             if line.recent[0] >= HOT {
                 shared.add(line.to_raw());
@@ -131,8 +140,26 @@ impl OwnLines {
         }
     }
 
+    /// Guesses the number of the line of each event, and reads a word of each
+    /// line, so that the processor fetches all of them at once: a look-up that
+    /// waits for its line keeps the next one waiting.
+    #[inline]
+    fn fetch(&self, filled: usize) -> [u32; BLOCK] {
+        let mut places = [0; BLOCK];
+        for (place, event) in places.iter_mut().zip(&self.block[..filled]) {
+            *place = self.index.iter_hash(event.hash).next().map_or(0, |&it| it);
+        }
+        let words = places[..filled].iter().map(|&place| {
+            let line = self.lines.get(place as usize);
+            line.map_or(0, |line| line.last_time)
+        });
+        std::hint::black_box(words.fold(0, |all, word| all ^ word));
+        places
+    }
+
     fn hand_over(&mut self, shared: &RawLines) {
-        for line in self.lines.drain() {
+        self.index.clear();
+        for line in self.lines.drain(..) {
             if line.recent[0] > 0 {
                 shared.add(line.to_raw());
             }
@@ -143,18 +170,36 @@ impl OwnLines {
     pub(super) fn finish(&mut self, shared: &RawLines) {
         debug_assert!(self.filled == 0, "every batch ends with a call of file");
         self.hand_over(shared);
-        self.lines = HashTable::new();
+        (self.index, self.lines) = (HashTable::new(), Vec::new());
     }
 }
 
-/// Reads a word of the line of each event, so that the processor fetches all of
-/// them at once: a look-up that waits for its line keeps the next one waiting.
-fn touch(lines: &HashTable<OwnLine>, events: &[Event]) {
-    let words = events.iter().map(|event| {
-        let mut candidates = lines.iter_hash(event.hash);
-        candidates.next().map_or(0, |line| line.last_time)
-    });
-    std::hint::black_box(words.fold(0, |all, word| all ^ word));
+/// The number of the line of an event, which gets one if it is new.
+fn number(
+    index: &mut HashTable<u32>,
+    lines: &mut Vec<OwnLine>,
+    hashing: &Hashing,
+    event: &Event,
+) -> u32 {
+    let entry = index.entry(
+        event.hash,
+        |&number| lines[number as usize].key == event.key,
+        |&number| lines[number as usize].key.hash_with(hashing),
+    );
+    match entry {
+        Entry::Occupied(known) => *known.get(),
+        Entry::Vacant(empty) => {
+            let number = lines.len() as u32;
+            empty.insert(number);
+            lines.push(OwnLine {
+                key: event.key,
+                first: event.at,
+                last_time: event.at.time,
+                recent: LineDelta::default(),
+            });
+            number
+        }
+    }
 }
 
 #[cfg(test)]

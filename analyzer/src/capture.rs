@@ -2,7 +2,7 @@
 
 use crate::input::{self, Form, Input};
 use crate::space::AddressSpace;
-use crate::survey::{SAMPLE, SIDE_BAND_LIMIT, Survey};
+use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
 use contend_bundle::Bundle;
 use contend_perfdata::{Batch, Header, PerfData, RawRecord, WalkReport, Walker};
@@ -128,6 +128,19 @@ impl Capture {
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, &Batch) + Sync,
     ) -> Result<(Vec<S>, WalkReport)> {
+        self.walk_some(|_| true, start, each)
+    }
+
+    /// Walks the records of some batches; see [`Walker::walk_some`].
+    ///
+    /// # Errors
+    /// When the capture cannot be read.
+    pub fn walk_some<S: Send>(
+        &self,
+        wanted: impl Fn(u64) -> bool + Sync,
+        start: impl Fn() -> S + Sync,
+        each: impl Fn(&mut S, &Batch) + Sync,
+    ) -> Result<(Vec<S>, WalkReport)> {
         self.meter.begin(self.walker.total_bytes());
         let each = |state: &mut S, batch: &Batch| {
             each(state, batch);
@@ -135,7 +148,7 @@ impl Capture {
             self.meter.done.fetch_add(bytes, Ordering::Relaxed);
         };
         self.walker
-            .walk(&self.pool, start, each)
+            .walk_some(&self.pool, wanted, start, each)
             .with_context(|| format!("cannot read {}", self.path.display()))
     }
 
@@ -180,12 +193,15 @@ impl Capture {
         let late = survey.take_late();
         if !std::mem::replace(&mut self.has_late, true) {
             for record in &late {
-                self.input.data.absorb(&RawRecord {
-                    kind: record.kind,
-                    misc: record.misc,
-                    body: &record.body,
-                    pos: record.pos,
-                });
+                let LateRecord {
+                    pos,
+                    kind,
+                    misc,
+                    body,
+                } = record;
+                self.input
+                    .data
+                    .absorb(&RawRecord::new(*kind, *misc, body, *pos));
             }
         }
         if survey.is_side_band_refused() {

@@ -327,12 +327,7 @@ mod tests {
     }
 
     fn record(kind: u32, pos: u64, body: &[u8]) -> RawRecord<'_> {
-        RawRecord {
-            kind,
-            misc: 0,
-            body,
-            pos,
-        }
+        RawRecord::new(kind, 0, body, pos)
     }
 
     /// Surveys that see the records by turns.

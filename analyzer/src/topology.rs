@@ -9,7 +9,7 @@ use std::ops::Range;
 /// those of memory by their stored number (`tools/perf/builtin-c2c.c`,
 /// `tools/perf/util/mem2node.c`); on machines whose node numbers have gaps the
 /// two differ. Both are kept as perf has them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Topology {
     /// By CPU number: the place of its node in the list.
     cpu_nodes: Vec<Option<u16>>,

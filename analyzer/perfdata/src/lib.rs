@@ -39,7 +39,7 @@ pub use record::{
 };
 pub use sample::{
     BranchEntry, BranchStack, DataSrc, Fields, MemorySample, ReadValue, ReadValues, Registers,
-    Sample, SampleError, SampleId, SampleLayout, TrailerLayout, UserStack, Weight, Words,
+    Sample, SampleError, SampleId, SampleLayout, TrailerLayout, UserStack, Weight, Window, Words,
 };
 pub use source::{FileSource, Source};
 pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

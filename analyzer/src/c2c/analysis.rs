@@ -1,13 +1,14 @@
 //! The analysis from end to end.
 
+use super::early::{EarlyRows, HotLines, Versions};
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
 use super::lines::{RawKey, RawLine};
-use super::pass1;
-use super::pass2::{self, Plan, Target};
+use super::pass1::{self, Task};
+use super::pass2::{self, NEVER, Plan, Target};
 use super::ranking::{Lines, Shown};
 use super::replay::{self, ReplayedLines};
-use super::rows::{Coalesce, LineDetail};
+use super::rows::{Coalesce, LineDetail, Rows};
 use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
@@ -121,8 +122,17 @@ impl Analysis {
 /// # Errors
 /// When the capture cannot be read.
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
-    let mut first = pass1::run(capture, &options.filter, options.line_size)?;
+    let early_topology = Topology::new(&capture.header().features);
+    let task = Task {
+        filter: &options.filter,
+        line_size: options.line_size,
+        coalesce: &options.coalesce,
+        topology: &early_topology,
+        hot: hot_lines(capture, &options),
+    };
+    let mut first = pass1::run(capture, &task)?;
     let space = capture.address_space(&mut first.survey);
+    // A pipe may tell it behind the first sample.
     let topology = Topology::new(&capture.header().features);
 
     let (resolved, unmapped_code) = capture.pool().install(|| {
@@ -156,7 +166,14 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         (sums.shared_lines, sums.shared.clone(), sums.unmapped);
     let shown = lines.shown(&first.shards, sums, sort, show_all);
 
-    let targets = targets(&shown, &first.shards, &resolved.varying);
+    let mut targets = targets(&shown, &first.shards, &resolved.varying);
+    let is_early_right = unmapped_code.is_empty() && topology == early_topology;
+    let early = std::mem::take(&mut first.early);
+    let (filed, versions) = if is_early_right {
+        adopt(early, &mut targets)
+    } else {
+        (Rows::default(), Versions::default())
+    };
     let sieve = if unmapped_code.is_empty() {
         Sieve::new(targets.keys().map(|key| key.line))
     } else {
@@ -179,9 +196,10 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
                 .map(|(index, line)| (line.id, index))
                 .collect(),
             unmapped_code,
+            versions,
             replay: options.replay,
         };
-        pass2::run(capture, &plan)?
+        pass2::run(capture, &plan, filed)?
     };
     let mut counters = first.totals.counters.clone();
     counters.add(Counter::Nomap, unmapped_data + details.unmapped_code_only);
@@ -223,12 +241,60 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     })
 }
 
+/// What finds the lines whose rows the first pass files; absent where the second
+/// one has to see every sample, or every line.
+fn hot_lines(capture: &Capture, options: &Options<'_>) -> Option<HotLines> {
+    if options.replay || options.show_all {
+        return None;
+    }
+    // Whether an Arm capture has any HITM is not known yet.
+    let guess = if is_arm(capture) {
+        Sort::Peer
+    } else {
+        Sort::Total
+    };
+    HotLines::new(options.sort.unwrap_or(guess), &options.coalesce)
+}
+
+/// Takes the early rows of shown lines, and notes in the targets from where on
+/// they are complete.
+fn adopt(early: EarlyRows, targets: &mut HashMap<RawKey, Target>) -> (Rows, Versions) {
+    let mut rows = Rows::default();
+    let goals: Vec<Option<(u32, bool)>> = early
+        .lines
+        .iter()
+        .map(|(key, version)| match targets.get_mut(key) {
+            Some(Target::Shown {
+                line,
+                is_mapped,
+                since,
+            }) => {
+                *since = *version;
+                Some((*line, *is_mapped))
+            }
+            Some(Target::Varies) | None => None,
+        })
+        .collect();
+    for (number, key, mut row) in early.rows.into_rows() {
+        if let Some((line, is_mapped)) = goals[number as usize] {
+            if is_mapped {
+                row.part.all_mapped();
+            }
+            rows.take(line, key, row);
+        }
+    }
+    (rows, early.versions)
+}
+
+fn is_arm(capture: &Capture) -> bool {
+    let arch = capture.header().features.arch.as_deref();
+    matches!(arch, Some("aarch64" | "arm64"))
+}
+
 /// The order of lines unless asked otherwise. perf takes peer snoops for every
 /// Arm capture, as few Arm cores tell HITM.
 fn usual_sort(capture: &Capture, counters: &Counters, as_perf: bool) -> Sort {
-    let arch = capture.header().features.arch.as_deref();
-    let is_arm = matches!(arch, Some("aarch64" | "arm64"));
-    if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
+    if is_arm(capture) && (as_perf || counters.get(Counter::TotHitm) == 0) {
         Sort::Peer
     } else {
         Sort::Total
@@ -251,6 +317,7 @@ fn targets(
             let target = Target::Shown {
                 line: index,
                 is_mapped: !line.id.is_unmapped(),
+                since: NEVER,
             };
             targets.insert(key, target);
         }

@@ -64,6 +64,15 @@ impl LineCounts {
         counters.add(Counter::BlkData, u64::from(self.0[BLOCKED]));
     }
 
+    /// Counts of one kind only.
+    #[cfg(test)]
+    pub(super) fn of(counter: Counter, count: u32) -> Self {
+        Self(std::array::from_fn(|place| {
+            let is_it = COUNTERS.get(place) == Some(&counter);
+            if is_it { count } else { 0 }
+        }))
+    }
+
     pub(super) fn get(&self, counter: Counter) -> u64 {
         let place = COUNTERS.iter().position(|&known| known == counter);
         place.map_or(0, |place| u64::from(self.0[place]))

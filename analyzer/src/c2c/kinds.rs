@@ -3,6 +3,7 @@
 //! A capture of millions of samples has a few dozen data sources. Each is
 //! decoded once per thread; a sample then costs a look into a small cache.
 
+use super::analysis::Sort;
 use super::counts::{LineDelta, line_delta};
 use super::part::mean_of;
 use super::uses::Use;
@@ -131,6 +132,15 @@ impl Kinds {
         kind.count += 1;
         // A plain WEIGHT is 64 bits wide in damaged or hostile files.
         kind.latency_sum = kind.latency_sum.saturating_add(weight);
+    }
+
+    /// What lines are ordered by, of all samples counted.
+    pub(super) fn metric(&self, sort: Sort) -> u64 {
+        let counted = self.kinds.iter().map(|kind| {
+            let one = sort.metric_by(|counter| u64::from(kind.delta.get(counter)));
+            kind.count * one
+        });
+        sort.metric(&self.folded.counters) + counted.sum::<u64>()
     }
 
     /// What is known of a kind.

@@ -3,6 +3,7 @@
 //! ```text
 //! pass 1   every sample → its kind (global counters, classes)
 //!                       → its raw line (a few counters each)
+//!                       → rows, once its line is hot
 //!          side band    → address space
 //! resolve  raw lines → lines, by mapping; which are shared, which are shown
 //! pass 2   samples of shown lines → rows, latencies, who touched what
@@ -13,6 +14,7 @@
 mod analysis;
 mod code_pages;
 mod counts;
+mod early;
 mod identity;
 mod idset;
 mod kinds;

@@ -78,6 +78,9 @@ pub(super) struct OwnLines {
     index: HashTable<u32>,
     lines: Vec<OwnLine>,
     hashing: Hashing,
+    /// Lines that were handed over for their many samples, with all that is in
+    /// the shared table of them.
+    busy: Vec<(RawKey, LineCounts)>,
 }
 
 impl OwnLines {
@@ -89,7 +92,13 @@ impl OwnLines {
             index: HashTable::new(),
             lines: Vec::new(),
             hashing,
+            busy: Vec::new(),
         }
+    }
+
+    /// Gives away which lines got many samples since the last call.
+    pub(super) fn take_busy(&mut self) -> impl Iterator<Item = (RawKey, LineCounts)> {
+        self.busy.drain(..)
     }
 
     /// Notes a sample; true when [`Self::file`] has to be called.
@@ -116,6 +125,7 @@ impl OwnLines {
             index,
             lines,
             hashing,
+            busy,
             ..
         } = self;
         for (event, place) in block[..filled].iter().zip(places) {
@@ -130,7 +140,7 @@ impl OwnLines {
             let line = &mut lines[place as usize];
             line.add(event.at, &kinds.get(event.kind).line);
             if line.recent[0] >= HOT {
-                shared.add(line.to_raw());
+                busy.push((line.key, shared.add(line.to_raw())));
                 line.recent = LineDelta::default();
             }
         }

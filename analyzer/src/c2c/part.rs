@@ -94,6 +94,12 @@ impl Part {
         self.memory_nodes.merge(&other.memory_nodes);
     }
 
+    /// Settles what `nomap` counts, when samples were added as if none of them
+    /// had mappings.
+    pub(super) fn all_mapped(&mut self) {
+        self.nomap = 0;
+    }
+
     /// perf's counters of the samples.
     pub(super) fn counters(&self) -> Counters {
         let mut counters = Counters::from(self.tally.total());

@@ -2,6 +2,7 @@
 //! known.
 
 use super::code_pages::{CodePage, PAGE};
+use super::early::Versions;
 use super::identity::LineId;
 use super::kinds::Kinds;
 use super::lines::{RawKey, RawLine};
@@ -20,10 +21,29 @@ use foldhash::{HashMap, HashSet};
 /// Where the samples of a raw line go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// All to one shown line, which has a mapping or has none.
-    Shown { line: u32, is_mapped: bool },
+    /// All to one shown line, which has a mapping or has none. The first pass has
+    /// filed the samples of the chunks that it walked with this version of its hot
+    /// lines or a later one.
+    Shown {
+        line: u32,
+        is_mapped: bool,
+        since: u32,
+    },
     /// Each by the mapping at its time.
     Varies,
+}
+
+/// The version of hot lines that never came.
+pub(super) const NEVER: u32 = u32::MAX;
+
+impl Target {
+    /// From which version on the first pass has filed the samples.
+    fn since(&self) -> u32 {
+        match *self {
+            Self::Shown { since, .. } => since,
+            Self::Varies => NEVER,
+        }
+    }
 }
 
 /// What the second pass looks for.
@@ -39,6 +59,8 @@ pub(super) struct Plan<'a> {
     /// The shown lines by identity, for raw lines whose mapping varies.
     pub(super) shown: HashMap<LineId, u32>,
     pub(super) unmapped_code: HashSet<CodePage>,
+    /// What the first pass walked each chunk with.
+    pub(super) versions: Versions,
     /// Whether to keep what [`super::replay`] needs.
     pub(super) replay: bool,
 }
@@ -54,17 +76,29 @@ pub(super) struct Details {
     pub(super) replay: Vec<Replay>,
 }
 
-/// Walks the capture again.
-pub(super) fn run(capture: &Capture, plan: &Plan<'_>) -> Result<Details> {
+/// Walks the chunks again that have something to file, and adds to the rows that
+/// the first pass has filed.
+pub(super) fn run(capture: &Capture, plan: &Plan<'_>, filed: Rows) -> Result<Details> {
+    let mut all = Details {
+        rows: filed,
+        ..Details::default()
+    };
     let events = capture.data().events();
-    let (workers, _) = capture.walk(
+    let latest = plan.targets.values().map(Target::since).max();
+    // The code of any sample may be among what is looked for.
+    let latest = if plan.unmapped_code.is_empty() {
+        latest.unwrap_or(0)
+    } else {
+        NEVER
+    };
+    let (workers, _) = capture.walk_some(
+        |first| plan.versions.at(first) < latest,
         || (Kinds::new(), Details::default()),
         |(kinds, details), batch| {
             details.batch(batch, events, plan, kinds);
             kinds.fold_if_large();
         },
     )?;
-    let mut all = Details::default();
     for (_, details) in workers {
         all.unmapped_code += details.unmapped_code;
         all.unmapped_code_only += details.unmapped_code_only;
@@ -150,7 +184,7 @@ fn each_sample(
         else {
             continue;
         };
-        let Ok(sample) = layout.decode_memory(record.body) else {
+        let Ok(sample) = layout.decode_memory_in(record.body, record.window()) else {
             continue;
         };
         let at = At {
@@ -165,12 +199,16 @@ fn each_sample(
 
 impl Details {
     fn batch(&mut self, batch: &Batch, events: &EventTable, plan: &Plan<'_>, kinds: &mut Kinds) {
+        let version = plan.versions.at(batch.first_pos());
         let wanted = |addr| plan.sieve.may_hold(addr & !(plan.line_size - 1));
         each_sample(batch, events, plan.filter, wanted, |sample, misc, at| {
             let key = RawKey::new(sample, misc, plan.line_size);
             // The line, and whether its data is mapped.
             let line = match plan.targets.get(&key) {
-                Some(&Target::Shown { line, is_mapped }) => Some((line, is_mapped)),
+                Some(target) if target.since() <= version => None,
+                Some(&Target::Shown {
+                    line, is_mapped, ..
+                }) => Some((line, is_mapped)),
                 Some(Target::Varies) => {
                     let id = line_of(plan.space, sample, key, at);
                     let line = plan.shown.get(&id);
@@ -230,21 +268,9 @@ impl Plan<'_> {
     }
 
     fn row_key(&self, sample: &MemorySample, at: At) -> RowKey {
-        let mut key = RowKey {
-            offset: (sample.addr & (self.line_size - 1)) as u32,
-            ..RowKey::default()
-        };
-        for field in self.coalesce {
-            match field {
-                Coalesce::Iaddr => key.ip = sample.ip,
-                Coalesce::Pid => key.pid = sample.pid,
-                Coalesce::Tid => key.tid = sample.tid,
-                Coalesce::Dso => {
-                    let map = self.space.find_code(sample.pid, sample.ip, at);
-                    key.dso = map.map_or(0, |map| self.space.map(map).dso.index() + 1);
-                }
-            }
-        }
-        key
+        RowKey::new(sample, self.line_size, self.coalesce, || {
+            let map = self.space.find_code(sample.pid, sample.ip, at);
+            map.map_or(0, |map| self.space.map(map).dso.index() + 1)
+        })
     }
 }

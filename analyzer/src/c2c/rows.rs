@@ -34,6 +34,31 @@ pub(super) struct RowKey {
     pub(super) dso: u32,
 }
 
+impl RowKey {
+    /// The row of a sample; `dso` finds the binary of its instruction.
+    #[inline]
+    pub(super) fn new(
+        sample: &MemorySample,
+        line_size: u64,
+        coalesce: &[Coalesce],
+        dso: impl Fn() -> u32,
+    ) -> Self {
+        let mut key = Self {
+            offset: (sample.addr & (line_size - 1)) as u32,
+            ..Self::default()
+        };
+        for field in coalesce {
+            match field {
+                Coalesce::Iaddr => key.ip = sample.ip,
+                Coalesce::Pid => key.pid = sample.pid,
+                Coalesce::Tid => key.tid = sample.tid,
+                Coalesce::Dso => key.dso = dso(),
+            }
+        }
+        key
+    }
+}
+
 /// One row of a line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
@@ -121,11 +146,33 @@ impl Rows {
         &mut rows[number as usize].1
     }
 
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Adds what another thread has filed.
     pub(super) fn merge(&mut self, other: Self) {
-        for (place, more) in other.rows {
-            self.row(place).merge(&more);
+        for ((line, key), row) in other.rows {
+            self.take(line, key, row);
         }
+    }
+
+    /// Adds a row to what is known of it.
+    pub(super) fn take(&mut self, line: u32, key: RowKey, row: Row) {
+        let place = (line, key);
+        let known = self.row(place);
+        if known.first.is_none() {
+            *known = row;
+        } else {
+            known.merge(&row);
+        }
+    }
+
+    /// The rows with the numbers of their lines, in no particular order.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = (u32, RowKey, Row)> {
+        let rows = self.rows.into_iter();
+        rows.map(|((line, key), row)| (line, key, row))
     }
 
     /// The rows by line.

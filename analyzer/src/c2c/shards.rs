@@ -1,5 +1,6 @@
 //! The table of raw lines that the workers of the first pass share.
 
+use super::counts::LineCounts;
 use super::lines::{Hashing, RawLine};
 use hashbrown::HashTable;
 use std::sync::{Mutex, PoisonError};
@@ -34,8 +35,9 @@ impl RawLines {
         self.hashing.clone()
     }
 
-    /// Adds what a worker knows of a line.
-    pub(super) fn add(&self, line: RawLine) {
+    /// Adds what a worker knows of a line; returns what all workers have added of
+    /// it so far.
+    pub(super) fn add(&self, line: RawLine) -> LineCounts {
         let hash = line.key.hash_with(&self.hashing);
         // The high bits of the hash are hashbrown's tags, the low ones its
         // buckets; the shard takes bits between them.
@@ -44,13 +46,19 @@ impl RawLines {
         let Shard { places, lines } = &mut *shard;
         let is_same = |&place: &u32| lines[place as usize].key == line.key;
         match places.find(hash, is_same) {
-            Some(&place) => lines[place as usize].merge(&line),
+            Some(&place) => {
+                let known = &mut lines[place as usize];
+                known.merge(&line);
+                known.counts
+            }
             None => {
                 let place = lines.len() as u32;
+                let counts = line.counts;
                 lines.push(line);
                 places.insert_unique(hash, place, |&place| {
                     lines[place as usize].key.hash_with(&self.hashing)
                 });
+                counts
             }
         }
     }

@@ -3,6 +3,7 @@
 //! The order of fields is that of `perf_output_sample` in
 //! `kernel/events/core.c`; `perf_event_open(2)` lists it too.
 
+use super::window::WindowLoads;
 use linux_perf_event_reader::{Endianness, SampleFormat};
 use thiserror::Error;
 
@@ -74,6 +75,8 @@ pub struct SampleLayout {
     pub(super) places: Places,
     /// Whether words are stored in the other byte order than this machine's.
     pub(super) swapped: bool,
+    /// Quick loads of the memory fields, where their places allow it.
+    pub(super) window: Option<WindowLoads>,
 }
 
 impl SampleLayout {
@@ -124,25 +127,29 @@ impl SampleLayout {
             place_tail(fields.has(SampleFormat::TRANSACTION));
         }
         let phys_addr = place_tail(wants_phys);
+        let places = Places {
+            identifier,
+            ip,
+            tid,
+            time,
+            addr,
+            id,
+            cpu,
+            period,
+            weight,
+            data_src,
+            phys_addr,
+            tail_is_fixed,
+            span: next,
+        };
+        let swapped = (endian == Endianness::BigEndian) != cfg!(target_endian = "big");
+        let window = WindowLoads::new(&places, &fields);
         Self {
             fields,
             endian,
-            swapped: (endian == Endianness::BigEndian) != cfg!(target_endian = "big"),
-            places: Places {
-                identifier,
-                ip,
-                tid,
-                time,
-                addr,
-                id,
-                cpu,
-                period,
-                weight,
-                data_src,
-                phys_addr,
-                tail_is_fixed,
-                span: next,
-            },
+            places,
+            swapped,
+            window: window.filter(|_| !swapped),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::datasrc::DataSrc;
 use super::full::Sample;
 use super::layout::{SampleError, SampleLayout, words};
+use super::window::Window;
 use linux_perf_event_reader::SampleFormat;
 
 /// What a loop over memory samples needs of each. A field that samples of this
@@ -38,13 +39,30 @@ impl MemorySample {
 }
 
 impl SampleLayout {
+    /// As [`SampleLayout::decode_memory`], of a record for which more bytes than
+    /// its own can be seen ([`crate::RawRecord::window`]): that is quicker.
+    ///
+    /// # Errors
+    /// The first field that does not fit into the record.
+    #[inline(always)]
+    pub fn decode_memory_in(
+        &self,
+        body: &[u8],
+        window: Option<&Window>,
+    ) -> Result<MemorySample, SampleError> {
+        let loads = self.window.as_ref().zip(window);
+        match loads.and_then(|(loads, window)| loads.decode(body, window)) {
+            Some(sample) => Ok(sample),
+            None => self.decode_memory(body),
+        }
+    }
+
     /// Decodes the memory fields of a sample whose bytes behind the record
     /// header are `body`: by plain loads where no field of variable size stands
     /// before them, otherwise by walking the fields.
     ///
     /// # Errors
     /// The first field that does not fit into the record.
-    #[inline(always)]
     pub fn decode_memory(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
         if self.swapped || !self.places.tail_is_fixed {
             return self.decode_memory_slowly(body);
@@ -52,7 +70,6 @@ impl SampleLayout {
         self.decode_fixed(body, |word| word)
     }
 
-    #[cold]
     fn decode_memory_slowly(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
         if !self.places.tail_is_fixed {
             return self.decode(body).map(|sample| self.memory_of(&sample));

@@ -11,6 +11,7 @@ mod layout;
 mod memory;
 mod read;
 mod trailer;
+mod window;
 
 pub use branch::{BranchEntry, BranchStack};
 pub use datasrc::DataSrc;
@@ -19,3 +20,4 @@ pub use layout::{Fields, SampleError, SampleLayout};
 pub use memory::MemorySample;
 pub use read::{ReadValue, ReadValues};
 pub use trailer::{SampleId, TrailerLayout};
+pub use window::Window;

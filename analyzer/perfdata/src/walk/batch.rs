@@ -1,6 +1,7 @@
 //! A run of whole records that one worker holds.
 
 use super::chain::{HEADER_SIZE, Link};
+use crate::sample::Window;
 use linux_perf_event_reader::Endianness;
 use std::ops::Range;
 
@@ -16,6 +17,28 @@ pub struct RawRecord<'a> {
     /// The record's place in the capture: grows along the file, and along the
     /// inflated stream where records are compressed.
     pub pos: u64,
+    /// The bytes from `body` on as far as they are in memory.
+    rest: &'a [u8],
+}
+
+impl<'a> RawRecord<'a> {
+    /// A record of which nothing but its own bytes is known.
+    pub fn new(kind: u32, misc: u16, body: &'a [u8], pos: u64) -> Self {
+        Self {
+            kind,
+            misc,
+            body,
+            pos,
+            rest: body,
+        }
+    }
+
+    /// The words from the beginning of `body` on, which may reach into records
+    /// behind; absent at the end of a batch.
+    #[inline]
+    pub fn window(&self) -> Option<&'a Window> {
+        self.rest.as_chunks().0.first_chunk()
+    }
 }
 
 /// A run of whole records.
@@ -47,6 +70,12 @@ impl Batch {
     /// The place of the first byte of the batch; no record stands before it.
     pub fn base(&self) -> u64 {
         self.base
+    }
+
+    /// The place of the first record, which names the batch: every walk with the
+    /// same chunks has the same batches.
+    pub fn first_pos(&self) -> u64 {
+        self.base + self.records.start as u64
     }
 
     /// How many bytes the records span.
@@ -90,7 +119,8 @@ impl<'a> Iterator for Records<'a> {
             return None;
         }
         let link = Link::parse(self.rest, 0, self.endian)?;
-        let body = self.rest.get(HEADER_SIZE..link.size)?;
+        let rest = self.rest.get(HEADER_SIZE..)?;
+        let body = rest.get(..link.size.checked_sub(HEADER_SIZE)?)?;
         let pos = self.pos;
         let step = if link.payload == 0 {
             link.size
@@ -106,6 +136,7 @@ impl<'a> Iterator for Records<'a> {
             misc: link.misc,
             body,
             pos,
+            rest,
         })
     }
 }

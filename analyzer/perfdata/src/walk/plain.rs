@@ -85,19 +85,20 @@ impl<'a> Plain<'a> {
         }
     }
 
-    /// Fills `batch` with the next chunk that has records; false when there is
-    /// none left.
-    pub(super) fn next(&self, batch: &mut Batch) -> io::Result<bool> {
+    /// Fills `batch` with the next chunk that has records and whose first record
+    /// is in a `wanted` place; false when there is none left.
+    pub(super) fn next(&self, batch: &mut Batch, wanted: impl Fn(u64) -> bool) -> io::Result<bool> {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= self.chunks.len() {
                 return Ok(false);
             }
             let filled = match self.known {
+                Some(cuts) if !wanted(self.pos(index, cuts[index])) => Ok(false),
                 Some(cuts) => self.fill_known(index, cuts, batch),
                 None => self.fill(index, batch).inspect_err(|_| self.fail()),
             };
-            if filled? {
+            if filled? && wanted(batch.first_pos()) {
                 return Ok(true);
             }
         }
@@ -126,6 +127,13 @@ impl<'a> Plain<'a> {
         batch.bytes.truncate(filled);
         batch.base = segment.base + (from - segment.range.start);
         Ok(())
+    }
+
+    /// The place of the record at `offset` in the segment of a chunk.
+    fn pos(&self, index: usize, offset: u64) -> u64 {
+        let segment = &self.segments[self.chunks[index].segment];
+        let into = offset.saturating_sub(segment.range.start);
+        segment.base.saturating_add(into)
     }
 
     fn fill_known(&self, index: usize, cuts: &[u64], batch: &mut Batch) -> io::Result<bool> {

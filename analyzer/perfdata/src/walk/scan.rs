@@ -68,12 +68,8 @@ impl Segment {
                 let filled = self.source.fill_at(behind, &mut payload)?;
                 payload.truncate(filled);
             }
-            let record = RawRecord {
-                kind: link.kind,
-                misc: link.misc,
-                body,
-                pos: self.base + (at - self.range.start),
-            };
+            let pos = self.base + (at - self.range.start);
+            let record = RawRecord::new(link.kind, link.misc, body, pos);
             if !each(record, &payload) {
                 return Ok(());
             }

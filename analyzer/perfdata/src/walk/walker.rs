@@ -124,6 +124,22 @@ impl Walker {
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, &Batch) + Sync,
     ) -> io::Result<(Vec<S>, WalkReport)> {
+        self.walk_some(pool, |_| true, start, each)
+    }
+
+    /// As [`Walker::walk`], but only of the batches whose [`Batch::first_pos`] is
+    /// `wanted`. After a first walk the others are not even read, unless they
+    /// stand in a compressed stream.
+    ///
+    /// # Errors
+    /// As [`Walker::walk`].
+    pub fn walk_some<S: Send>(
+        &self,
+        pool: &rayon::ThreadPool,
+        wanted: impl Fn(u64) -> bool + Sync,
+        start: impl Fn() -> S + Sync,
+        each: impl Fn(&mut S, &Batch) + Sync,
+    ) -> io::Result<(Vec<S>, WalkReport)> {
         let plain = Plain::new(&self.segments, self.endian, self.chunk, self.cuts.get());
         let inflate = Mutex::new(Inflate::new(&self.segments, self.endian, self.chunk));
         let error = Mutex::new(None);
@@ -131,7 +147,7 @@ impl Walker {
             let mut state = start();
             let mut batch = Batch::new(self.endian);
             let outcome = (|| {
-                while plain.next(&mut batch)? {
+                while plain.next(&mut batch, &wanted)? {
                     each(&mut state, &batch);
                 }
                 loop {
@@ -139,7 +155,9 @@ impl Walker {
                     if !more {
                         return Ok::<(), io::Error>(());
                     }
-                    each(&mut state, &batch);
+                    if wanted(batch.first_pos()) {
+                        each(&mut state, &batch);
+                    }
                 }
             })();
             if let Err(cause) = outcome {

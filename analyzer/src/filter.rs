@@ -1,7 +1,7 @@
 //! Which samples the user asked for.
 
 use crate::space::AddressSpace;
-use contend_perfdata::{At, MemorySample, SampleLayout};
+use contend_perfdata::{At, MemorySample};
 use std::ops::RangeInclusive;
 
 /// The filters of the command line; empty lists accept everything.
@@ -37,13 +37,6 @@ impl Filter<'_> {
                 let comm = space.comm(sample.tid, at);
                 comm.is_some_and(|comm| names.iter().any(|name| name == comm))
             })
-    }
-
-    /// Whether a sample that has not been decoded is wanted.
-    #[inline(never)]
-    pub fn accepts_sample(&self, layout: &SampleLayout, body: &[u8], at: At) -> bool {
-        let sample = layout.decode_memory(body);
-        sample.is_ok_and(|sample| self.accepts(&sample, at))
     }
 
     /// Whether every sample is wanted.

@@ -136,6 +136,8 @@ impl Survey {
     }
 
     /// Notes a record that is no sample.
+    // Apart from the loops over samples, whose registers it would take.
+    #[inline(never)]
     pub fn record(&mut self, record: &RawRecord<'_>, events: &EventTable) {
         match self.common.get_mut(record.kind as usize) {
             Some(count) => *count += 1,

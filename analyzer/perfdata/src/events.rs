@@ -1,7 +1,7 @@
 //! Which event a record belongs to, and how its samples are laid out.
 
 use crate::header::EventAttr;
-use crate::sample::{Fields, SampleLayout, TrailerLayout};
+use crate::sample::{Fields, SampleLayout, TrailerLayout, Window};
 use linux_perf_event_reader::Endianness;
 use rustc_hash::FxHashMap;
 
@@ -31,6 +31,8 @@ enum Ids {
 }
 
 const NO_EVENT: u32 = u32::MAX;
+
+const WINDOW_WORDS: usize = size_of::<Window>() / 8;
 
 /// How much longer than the number of ids the range of near ids may be.
 const NEAR: u64 = 4;
@@ -73,6 +75,8 @@ pub struct EventTable {
     trailer: TrailerLayout,
     by_id: Ids,
     id_place: Option<usize>,
+    /// The same, where it can be read from a window and has to be read at all.
+    quick: Option<usize>,
     /// Where all samples have their data address.
     addr_place: Option<usize>,
     endian: Endianness,
@@ -93,8 +97,12 @@ impl EventTable {
         let addr_place = layouts.first().and_then(SampleLayout::addr_place);
         let first = attrs.first();
         let trailer = first.map_or_else(Fields::default, |event| Fields::from(&event.attr));
+        let id_place = layouts.iter().find_map(SampleLayout::id_place);
+        let is_own_order = (endian == Endianness::BigEndian) == cfg!(target_endian = "big");
         Self {
-            id_place: layouts.iter().find_map(SampleLayout::id_place),
+            id_place,
+            quick: id_place
+                .filter(|&place| is_own_order && layouts.len() > 1 && place < WINDOW_WORDS),
             addr_place: addr_place.filter(|_| {
                 layouts
                     .iter()
@@ -127,6 +135,23 @@ impl EventTable {
             0 => Some(0),
             id => self.by_id.get(id).map(|index| index as usize),
         }
+    }
+
+    /// As [`EventTable::event_of`], for a record that has a window
+    /// ([`crate::RawRecord::window`]): that is quicker.
+    #[inline(always)]
+    pub fn event_in(&self, body: &[u8], window: Option<&Window>) -> Option<usize> {
+        if let (Some(quick), Some(window)) = (&self.quick, window) {
+            let id = u64::from_ne_bytes(window[quick % WINDOW_WORDS]);
+            if let Ids::Near { first, events } = &self.by_id
+                && body.len() > 8 * quick
+                && let Some(&event) = events.get(id.wrapping_sub(*first) as usize)
+                && event != NO_EVENT
+            {
+                return Some(event as usize);
+            }
+        }
+        self.event_of(body)
     }
 
     /// The data address (AVMA) of a sample without decoding it any further, for

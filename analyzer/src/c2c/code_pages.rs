@@ -61,12 +61,13 @@ impl CodePages {
         let mixed = key.page ^ (u64::from(key.pid.cast_unsigned()) << 32);
         let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize;
         match &mut self.cache[slot] {
-            Some((cached, known)) if *cached == key => known.join(span),
-            slot => {
-                if let Some((old, known)) = slot.replace((key, span)) {
-                    store(&mut self.pages, old, known);
+            Some((cached, known)) if *cached == key => {
+                let is_inside = known.first.time < at.time && at.time <= known.last_time;
+                if !is_inside {
+                    known.join(span);
                 }
             }
+            slot => replace(slot, (key, span), &mut self.pages),
         }
     }
 
@@ -83,6 +84,18 @@ impl CodePages {
             store(&mut self.pages, page, span);
         }
         self.pages.into_iter()
+    }
+}
+
+/// Puts a page in the place of another one.
+#[inline(never)]
+fn replace(
+    slot: &mut Option<(CodePage, Span)>,
+    new: (CodePage, Span),
+    pages: &mut HashMap<CodePage, Span>,
+) {
+    if let Some((old, known)) = slot.replace(new) {
+        store(pages, old, known);
     }
 }
 

@@ -105,6 +105,7 @@ impl Kinds {
         id
     }
 
+    #[cold]
     fn intern(&mut self, src: DataSrc, has_addr: bool) -> KindId {
         let delta = Delta::of(src, has_addr);
         let class = Class::of(src);

@@ -5,7 +5,6 @@
 //! large: memory follows the number of lines, not that of samples or threads.
 
 use super::counts::{LineCounts, LineDelta};
-use super::kinds::{KindId, Kinds};
 use super::lines::{Hashing, RawKey, RawLine};
 use super::shards::RawLines;
 use contend_perfdata::At;
@@ -17,7 +16,7 @@ const MOST_LINES: usize = 1 << 17;
 
 /// How many samples are gathered before their lines are looked up: enough for
 /// the processor to have as many lines on their way as it can.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// A line whose counters hold this many samples is handed over: one sample adds
 /// at most 2 to any of them.
@@ -57,21 +56,15 @@ impl OwnLine {
     }
 }
 
-/// One sample on its way to its line.
+/// Where a line probably is, and the hash of its key.
 #[derive(Clone, Copy, Debug, Default)]
-struct Event {
-    /// Of the key.
+pub(super) struct Place {
     hash: u64,
-    key: RawKey,
-    kind: KindId,
-    at: At,
+    number: u32,
 }
 
 /// What one worker has gathered.
 pub(super) struct OwnLines {
-    block: [Event; BLOCK],
-    /// How many of the block are there.
-    filled: usize,
     /// Numbers of lines. They stand apart from the lines, which stand close
     /// together: in one table half of the pages and lines of the cache would be
     /// of empty places.
@@ -87,8 +80,6 @@ impl OwnLines {
     /// No lines; `hashing` is that of the shared table.
     pub(super) fn new(hashing: Hashing) -> Self {
         Self {
-            block: [Event::default(); BLOCK],
-            filled: 0,
             index: HashTable::new(),
             lines: Vec::new(),
             hashing,
@@ -101,70 +92,89 @@ impl OwnLines {
         self.busy.drain(..)
     }
 
-    /// Notes a sample; true when [`Self::file`] has to be called.
+    /// Guesses the places of the lines of a block of samples, and reads a word of
+    /// each line, so that the processor fetches all of them at once: a look-up
+    /// that waits for its line keeps the next one waiting.
     #[inline]
-    pub(super) fn push(&mut self, key: RawKey, kind: KindId, at: At) -> bool {
-        // Callers file a full block before they push more.
-        self.block[self.filled % BLOCK] = Event {
-            hash: key.hash_with(&self.hashing),
-            key,
-            kind,
-            at,
-        };
-        self.filled += 1;
-        self.filled >= BLOCK
-    }
-
-    /// Files what was noted.
-    #[inline]
-    pub(super) fn file(&mut self, kinds: &Kinds, shared: &RawLines) {
-        let filled = self.filled.min(BLOCK);
-        let places = self.fetch(filled);
-        let Self {
-            block,
-            index,
-            lines,
-            hashing,
-            busy,
-            ..
-        } = self;
-        for (event, place) in block[..filled].iter().zip(places) {
-            let is_it = lines
-                .get(place as usize)
-                .is_some_and(|line| line.key == event.key);
-            let place = if is_it {
-                place
-            } else {
-                number(index, lines, hashing, event)
-            };
-            let line = &mut lines[place as usize];
-            line.add(event.at, &kinds.get(event.kind).line);
-            if line.recent[0] >= HOT {
-                busy.push((line.key, shared.add(line.to_raw())));
-                line.recent = LineDelta::default();
-            }
+    pub(super) fn fetch<'a>(&self, keys: impl Iterator<Item = &'a RawKey>) -> [Place; BLOCK] {
+        let mut places = [Place::default(); BLOCK];
+        let mut count = 0;
+        for (place, key) in places.iter_mut().zip(keys) {
+            place.hash = key.hash_with(&self.hashing);
+            let first = self.index.iter_hash(place.hash).next();
+            place.number = first.map_or(0, |&number| number);
+            count += 1;
         }
-        self.filled = 0;
-        if self.lines.len() > MOST_LINES {
-            self.hand_over(shared);
-        }
-    }
-
-    /// Guesses the number of the line of each event, and reads a word of each
-    /// line, so that the processor fetches all of them at once: a look-up that
-    /// waits for its line keeps the next one waiting.
-    #[inline]
-    fn fetch(&self, filled: usize) -> [u32; BLOCK] {
-        let mut places = [0; BLOCK];
-        for (place, event) in places.iter_mut().zip(&self.block[..filled]) {
-            *place = self.index.iter_hash(event.hash).next().map_or(0, |&it| it);
-        }
-        let words = places[..filled].iter().map(|&place| {
-            let line = self.lines.get(place as usize);
+        let words = places[..count].iter().map(|place| {
+            let line = self.lines.get(place.number as usize);
             line.map_or(0, |line| line.last_time)
         });
         std::hint::black_box(words.fold(0, |all, word| all ^ word));
         places
+    }
+
+    /// Files one sample of the block, whose lines have been fetched. After a block
+    /// comes [`Self::shrink`].
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        place: Place,
+        key: RawKey,
+        at: At,
+        delta: &LineDelta,
+        shared: &RawLines,
+    ) {
+        let guess = self.lines.get(place.number as usize);
+        let number = if guess.is_some_and(|line| line.key == key) {
+            place.number
+        } else {
+            self.number(place.hash, key, at)
+        };
+        let line = &mut self.lines[number as usize];
+        line.add(at, delta);
+        if line.recent[0] >= HOT {
+            let all = shared.add(line.to_raw());
+            line.recent = LineDelta::default();
+            self.busy.push((key, all));
+        }
+    }
+
+    /// The number of a line, which gets one if it is new.
+    #[inline(never)]
+    fn number(&mut self, hash: u64, key: RawKey, at: At) -> u32 {
+        let Self {
+            index,
+            lines,
+            hashing,
+            ..
+        } = self;
+        let entry = index.entry(
+            hash,
+            |&number| lines[number as usize].key == key,
+            |&number| lines[number as usize].key.hash_with(hashing),
+        );
+        match entry {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(empty) => {
+                let number = lines.len() as u32;
+                empty.insert(number);
+                lines.push(OwnLine {
+                    key,
+                    first: at,
+                    last_time: at.time,
+                    recent: LineDelta::default(),
+                });
+                number
+            }
+        }
+    }
+
+    /// Hands everything to the shared table when it got large.
+    #[inline]
+    pub(super) fn shrink(&mut self, shared: &RawLines) {
+        if self.lines.len() > MOST_LINES {
+            self.hand_over(shared);
+        }
     }
 
     fn hand_over(&mut self, shared: &RawLines) {
@@ -178,43 +188,15 @@ impl OwnLines {
 
     /// Hands everything to the shared table.
     pub(super) fn finish(&mut self, shared: &RawLines) {
-        debug_assert!(self.filled == 0, "every batch ends with a call of file");
         self.hand_over(shared);
         (self.index, self.lines) = (HashTable::new(), Vec::new());
-    }
-}
-
-/// The number of the line of an event, which gets one if it is new.
-fn number(
-    index: &mut HashTable<u32>,
-    lines: &mut Vec<OwnLine>,
-    hashing: &Hashing,
-    event: &Event,
-) -> u32 {
-    let entry = index.entry(
-        event.hash,
-        |&number| lines[number as usize].key == event.key,
-        |&number| lines[number as usize].key.hash_with(hashing),
-    );
-    match entry {
-        Entry::Occupied(known) => *known.get(),
-        Entry::Vacant(empty) => {
-            let number = lines.len() as u32;
-            empty.insert(number);
-            lines.push(OwnLine {
-                key: event.key,
-                first: event.at,
-                last_time: event.at.time,
-                recent: LineDelta::default(),
-            });
-            number
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::c2c::kinds::Kinds;
     use crate::memory::Counter;
     use contend_perfdata::DataSrc;
     use std::collections::BTreeMap;
@@ -249,14 +231,13 @@ mod tests {
                 },
             );
             let worker = &mut workers[step as usize % 2];
-            if worker.push(key, kind, at) {
-                worker.file(&kinds, &shared);
-            }
+            let [place, ..] = worker.fetch([&key].into_iter());
+            worker.add(place, key, at, &kinds.get(kind).line, &shared);
+            worker.shrink(&shared);
             let known = model.entry(key).or_insert((at, 0, 0));
             *known = (known.0.min(at), known.1.max(at.time), known.2 + 1);
         }
         for worker in &mut workers {
-            worker.file(&kinds, &shared);
             worker.finish(&shared);
         }
         let lines = shared.into_shards().into_iter().flatten();

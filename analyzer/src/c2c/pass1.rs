@@ -3,9 +3,9 @@
 
 use super::code_pages::CodePages;
 use super::early::{EarlyRows, HotLines, HotSet, Versions};
-use super::kinds::{KindId, Kinds, Totals};
+use super::kinds::{Kind, KindId, Kinds, Totals};
 use super::lines::{RawKey, RawLine};
-use super::own_lines::OwnLines;
+use super::own_lines::{BLOCK, OwnLines};
 use super::rows::{Coalesce, Filed, RowKey, Rows};
 use super::shards::RawLines;
 use crate::capture::Capture;
@@ -49,6 +49,27 @@ struct Worker {
     /// The metric of all samples so far.
     metric: u64,
     filtered: u64,
+    block: [Taken; BLOCK],
+    /// How many of the block are there.
+    filled: usize,
+}
+
+/// A sample on its way.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    sample: MemorySample,
+    key: RawKey,
+    pos: u64,
+}
+
+impl Taken {
+    #[inline]
+    fn at(&self) -> At {
+        At {
+            time: self.sample.time,
+            pos: self.pos,
+        }
+    }
 }
 
 /// Walks the capture once.
@@ -65,17 +86,18 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
             versions: Versions::default(),
             metric: 0,
             filtered: 0,
+            block: [Taken::default(); BLOCK],
+            filled: 0,
         },
         |worker, batch| {
             let hot = task.hot.as_ref().filter(|hot| !hot.is_off());
             let set = hot.map(HotLines::current);
             worker.batch(batch, events, task, set.as_deref(), &table);
-            // Kinds may be renumbered now.
-            worker.lines.file(&worker.kinds, &table);
             if let (Some(hot), Some(set)) = (hot, set) {
                 worker.versions.note(batch.first_pos(), set.version());
                 worker.teach(hot);
             }
+            // Kinds may be renumbered now: nothing is in the block.
             worker.kinds.fold_if_large();
         },
     )?;
@@ -124,56 +146,68 @@ impl Worker {
                 self.survey.record(&record, events);
                 continue;
             }
-            let event = events.event_of(record.body);
+            let window = record.window();
+            let event = events.event_in(record.body, window);
             let Some((event, layout)) =
                 event.and_then(|index| Some((index, events.layout(index)?)))
             else {
                 self.survey.unknown_sample();
                 continue;
             };
-            let Ok(sample) = layout.decode_memory_in(record.body, record.window()) else {
+            let taken = &mut self.block[self.filled % BLOCK];
+            let sample = &mut taken.sample;
+            let decoded = layout.decode_memory_in(record.body, window, sample);
+            if decoded.is_err() {
                 self.survey.malformed_sample(event);
                 continue;
-            };
+            }
             self.survey.sample(event, sample.time);
-            let at = At {
-                time: sample.time,
-                pos: record.pos,
-            };
-            // Fields that only the filter reads are not even loaded without one.
-            if !takes_all && !filter.accepts_sample(layout, record.body, at) {
+            taken.key = RawKey::new(sample, record.misc, task.line_size);
+            taken.pos = record.pos;
+            if !takes_all && !is_accepted(filter, taken) {
                 self.filtered += 1;
                 continue;
             }
-            let kind = self.kinds.of(sample.data_src, sample.addr != 0);
-            self.kinds.count(kind, sample.weight);
-            let key = RawKey::new(&sample, record.misc, task.line_size);
-            if let Some(number) = hot.and_then(|hot| hot.number(&key)) {
-                self.file(number, task, &sample, at, kind);
-            }
-            if self.lines.push(key, kind, at) {
-                self.lines.file(&self.kinds, table);
-            }
-            if self.kinds.get(kind).is_looked_up {
-                self.code.note(sample.pid, sample.ip, at);
+            self.filled += 1;
+            if self.filled == BLOCK {
+                self.take(task, hot, table);
             }
         }
+        self.take(task, hot, table);
     }
 
-    /// Files the row of a sample of a hot line.
-    #[inline]
-    fn file(&mut self, number: u32, task: &Task<'_>, sample: &MemorySample, at: At, kind: KindId) {
-        // Hot lines are not found where rows tell binaries apart.
-        let row = RowKey::new(sample, task.line_size, task.coalesce, || 0);
-        let kind = self.kinds.get(kind);
-        let filed = Filed {
-            sample,
-            at,
-            kind,
-            nomap: kind.is_looked_up,
-            memory_node: task.topology.node_of_address(sample.phys_addr),
+    /// Counts and files the samples of the block: a step for all of them, then the
+    /// next step, because a loop that does everything for each has more on its
+    /// hands than the processor has registers.
+    #[inline(never)]
+    fn take(&mut self, task: &Task<'_>, hot: Option<&HotSet>, table: &RawLines) {
+        let taken = &self.block[..self.filled.min(BLOCK)];
+        self.filled = 0;
+        let mut kinds = [KindId::default(); BLOCK];
+        for (kind, Taken { sample, .. }) in kinds.iter_mut().zip(taken) {
+            *kind = self.kinds.of(sample.data_src, sample.addr != 0);
+            self.kinds.count(*kind, sample.weight);
+        }
+        let places = self.lines.fetch(taken.iter().map(|taken| &taken.key));
+        for ((&kind, taken), place) in kinds.iter().zip(taken).zip(places) {
+            let delta = &self.kinds.get(kind).line;
+            self.lines.add(place, taken.key, taken.at(), delta, table);
+        }
+        self.lines.shrink(table);
+        for (&kind, taken) in kinds.iter().zip(taken) {
+            if self.kinds.get(kind).is_looked_up {
+                let Taken { sample, .. } = taken;
+                self.code.note(sample.pid, sample.ip, taken.at());
+            }
+        }
+        let Some(hot) = hot.filter(|hot| hot.version() > 0) else {
+            return;
         };
-        self.rows.add(number, row, &filed);
+        for (&kind, taken) in kinds.iter().zip(taken) {
+            if let Some(number) = hot.number(&taken.key) {
+                file(&mut self.rows, number, task, taken, self.kinds.get(kind));
+            }
+        }
     }
 
     /// Tells the others what a chunk has shown.
@@ -183,4 +217,26 @@ impl Worker {
         self.metric = metric;
         hot.check(&self.rows);
     }
+}
+
+/// Asks the filter, apart from the loop: there mostly is none.
+#[inline(never)]
+fn is_accepted(filter: &Filter, taken: &Taken) -> bool {
+    filter.accepts(&taken.sample, taken.at())
+}
+
+/// Files the row of a sample of a hot line.
+#[inline]
+fn file(rows: &mut Rows, number: u32, task: &Task<'_>, taken: &Taken, kind: &Kind) {
+    let sample = &taken.sample;
+    // Hot lines are not found where rows tell binaries apart.
+    let row = RowKey::new(sample, task.line_size, task.coalesce, || 0);
+    let filed = Filed {
+        sample,
+        at: taken.at(),
+        kind,
+        nomap: kind.is_looked_up,
+        memory_node: task.topology.node_of_address(sample.phys_addr),
+    };
+    rows.add(number, row, &filed);
 }

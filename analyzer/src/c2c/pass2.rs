@@ -168,6 +168,7 @@ fn each_sample(
     mut each: impl FnMut(&MemorySample, u16, At),
 ) {
     let takes_all = filter.is_empty();
+    let mut sample = MemorySample::default();
     for record in batch.records() {
         if record.kind != SAMPLE {
             continue;
@@ -184,9 +185,10 @@ fn each_sample(
         else {
             continue;
         };
-        let Ok(sample) = layout.decode_memory_in(record.body, record.window()) else {
+        let decoded = layout.decode_memory_in(record.body, record.window(), &mut sample);
+        if decoded.is_err() {
             continue;
-        };
+        }
         let at = At {
             time: sample.time,
             pos: record.pos,

@@ -9,7 +9,7 @@ use linux_perf_event_reader::SampleFormat;
 /// What a loop over memory samples needs of each. A field that samples of this
 /// attribute do not have holds the value named beside it; ask
 /// [`SampleLayout::fields`] when the difference matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemorySample {
     /// Instruction address (AVMA); 0 when absent.
     pub ip: u64,
@@ -39,8 +39,9 @@ impl MemorySample {
 }
 
 impl SampleLayout {
-    /// As [`SampleLayout::decode_memory`], of a record for which more bytes than
-    /// its own can be seen ([`crate::RawRecord::window`]): that is quicker.
+    /// As [`SampleLayout::decode_memory`], into `sample`, of a record for which
+    /// more bytes than its own can be seen ([`crate::RawRecord::window`]): that is
+    /// quicker.
     ///
     /// # Errors
     /// The first field that does not fit into the record.
@@ -49,12 +50,15 @@ impl SampleLayout {
         &self,
         body: &[u8],
         window: Option<&Window>,
-    ) -> Result<MemorySample, SampleError> {
-        let loads = self.window.as_ref().zip(window);
-        match loads.and_then(|(loads, window)| loads.decode(body, window)) {
-            Some(sample) => Ok(sample),
-            None => self.decode_memory(body),
+        sample: &mut MemorySample,
+    ) -> Result<(), SampleError> {
+        if let (Some(loads), Some(window)) = (&self.window, window)
+            && loads.decode(body, window, sample)
+        {
+            return Ok(());
         }
+        *sample = self.decode_memory(body)?;
+        Ok(())
     }
 
     /// Decodes the memory fields of a sample whose bytes behind the record
@@ -63,6 +67,7 @@ impl SampleLayout {
     ///
     /// # Errors
     /// The first field that does not fit into the record.
+    #[inline(never)]
     pub fn decode_memory(&self, body: &[u8]) -> Result<MemorySample, SampleError> {
         if self.swapped || !self.places.tail_is_fixed {
             return self.decode_memory_slowly(body);

@@ -45,17 +45,26 @@ impl Load {
         })
     }
 
+    /// Whether the whole word is the field.
+    fn is_whole(&self) -> bool {
+        self.keep == u64::MAX
+    }
+
     #[inline(always)]
-    fn word(&self, window: &Window) -> u64 {
+    fn word<const WHOLE: bool>(&self, window: &Window) -> u64 {
         let word = u64::from_ne_bytes(window[usize::from(self.place) % WORDS]);
-        word & self.keep | self.absent
+        if WHOLE {
+            word
+        } else {
+            word & self.keep | self.absent
+        }
     }
 
     /// The two numbers of four bytes each in a word: the kernel writes two u32,
     /// one after the other.
     #[inline(always)]
-    fn pair(&self, window: &Window) -> (u32, u32) {
-        let word = self.word(window);
+    fn pair<const WHOLE: bool>(&self, window: &Window) -> (u32, u32) {
+        let word = self.word::<WHOLE>(window);
         let (low, high) = (word as u32, (word >> 32) as u32);
         if cfg!(target_endian = "big") {
             (high, low)
@@ -70,6 +79,9 @@ impl Load {
 pub(super) struct WindowLoads {
     /// Bytes of a record behind its header that the fields span.
     span: usize,
+    /// Whether samples have all fields, each a word of its own, as those of
+    /// `perf c2c record` do.
+    is_whole: bool,
     ip: Load,
     tid: Load,
     time: Load,
@@ -94,7 +106,8 @@ impl WindowLoads {
         } else {
             u64::MAX
         };
-        Some(Self {
+        let mut loads = Self {
+            is_whole: false,
             span: 8 * usize::from(places.span),
             ip: load(places.ip, 0)?,
             tid: load(places.tid, u64::MAX)?,
@@ -105,36 +118,59 @@ impl WindowLoads {
             weight: Load::new(places.weight, main_weight, 0)?,
             data_src: load(places.data_src, 0)?,
             phys_addr: load(places.phys_addr, 0)?,
-        })
+        };
+        let all = [
+            loads.ip,
+            loads.tid,
+            loads.time,
+            loads.addr,
+            loads.cpu,
+            loads.period,
+            loads.data_src,
+            loads.phys_addr,
+        ];
+        loads.is_whole = all.iter().all(Load::is_whole);
+        Some(loads)
     }
 
     /// Decodes the record whose bytes behind the header are `body` and begin the
-    /// window; nothing when the record is too short for its fields.
+    /// window into `sample`; false when the record is too short for its fields.
     #[inline(always)]
-    pub(super) fn decode(&self, body: &[u8], window: &Window) -> Option<MemorySample> {
+    pub(super) fn decode(&self, body: &[u8], window: &Window, sample: &mut MemorySample) -> bool {
         if body.len() < self.span {
-            return None;
+            return false;
         }
-        let (pid, tid) = self.tid.pair(window);
-        Some(MemorySample {
-            ip: self.ip.word(window),
-            pid: pid.cast_signed(),
-            tid: tid.cast_signed(),
-            time: self.time.word(window),
-            addr: self.addr.word(window),
-            cpu: self.cpu.pair(window).0,
-            period: self.period.word(window),
-            weight: self.weight.word(window),
-            data_src: DataSrc(self.data_src.word(window)),
-            phys_addr: self.phys_addr.word(window),
-        })
+        if self.is_whole {
+            self.fields::<true>(window, sample);
+        } else {
+            self.fields::<false>(window, sample);
+        }
+        true
+    }
+
+    /// Each field goes straight to its place: a sample that is put together on the
+    /// stack and then copied waits until the processor has stored its parts.
+    #[inline(always)]
+    fn fields<const WHOLE: bool>(&self, window: &Window, sample: &mut MemorySample) {
+        let (pid, tid) = self.tid.pair::<WHOLE>(window);
+        sample.ip = self.ip.word::<WHOLE>(window);
+        sample.pid = pid.cast_signed();
+        sample.tid = tid.cast_signed();
+        sample.time = self.time.word::<WHOLE>(window);
+        sample.addr = self.addr.word::<WHOLE>(window);
+        sample.cpu = self.cpu.pair::<WHOLE>(window).0;
+        sample.period = self.period.word::<WHOLE>(window);
+        // Often a part of its word.
+        sample.weight = self.weight.word::<false>(window);
+        sample.data_src = DataSrc(self.data_src.word::<WHOLE>(window));
+        sample.phys_addr = self.phys_addr.word::<WHOLE>(window);
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::sample::{Fields, SampleLayout};
+    use crate::sample::{Fields, MemorySample, SampleLayout};
     use linux_perf_event_reader::{Endianness, SampleFormat};
     use proptest::prelude::*;
 
@@ -176,8 +212,9 @@ mod tests {
             let layout = SampleLayout::new(fields, endian);
             let body = &bytes[..length.min(bytes.len())];
             let window = bytes.as_chunks().0.first_chunk();
-            let quick = layout.decode_memory_in(body, window);
-            prop_assert_eq!(quick, layout.decode_memory(body));
+            let mut sample = MemorySample::default();
+            let quick = layout.decode_memory_in(body, window, &mut sample);
+            prop_assert_eq!(quick.map(|()| sample), layout.decode_memory(body));
         }
     }
 }

@@ -92,9 +92,10 @@ impl Batch {
     pub fn records(&self) -> Records<'_> {
         let Range { start, end } = self.records;
         Records {
-            rest: self.bytes.get(start..).unwrap_or(&[]),
-            left: end.saturating_sub(start),
-            pos: self.base + start as u64,
+            bytes: &self.bytes,
+            at: start,
+            end: end.min(self.bytes.len()),
+            base: self.base,
             endian: self.endian,
         }
     }
@@ -103,10 +104,13 @@ impl Batch {
 /// The records of a batch.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
-    rest: &'a [u8],
-    /// How many more bytes hold beginnings of records.
-    left: usize,
-    pos: u64,
+    bytes: &'a [u8],
+    /// Where the next record begins.
+    at: usize,
+    /// No record begins here or behind.
+    end: usize,
+    /// The place of the first of `bytes`.
+    base: u64,
     endian: Endianness,
 }
 
@@ -115,27 +119,23 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<RawRecord<'a>> {
-        if self.left == 0 {
+        let at = self.at;
+        if at >= self.end {
             return None;
         }
-        let link = Link::parse(self.rest, 0, self.endian)?;
-        let rest = self.rest.get(HEADER_SIZE..)?;
+        let link = Link::parse(self.bytes, at, self.endian)?;
+        let rest = self.bytes.get(at + HEADER_SIZE..)?;
         let body = rest.get(..link.size.checked_sub(HEADER_SIZE)?)?;
-        let pos = self.pos;
-        let step = if link.payload == 0 {
-            link.size
-        } else {
+        self.at = at + link.size;
+        if link.payload > 0 {
             let payload = usize::try_from(link.payload).unwrap_or(usize::MAX);
-            link.size.saturating_add(payload)
-        };
-        self.rest = self.rest.get(step..).unwrap_or(&[]);
-        self.left = self.left.saturating_sub(step);
-        self.pos += step as u64;
+            self.at = self.at.saturating_add(payload);
+        }
         Some(RawRecord {
             kind: link.kind,
             misc: link.misc,
             body,
-            pos,
+            pos: self.base + at as u64,
             rest,
         })
     }

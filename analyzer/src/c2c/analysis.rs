@@ -8,7 +8,7 @@ use super::pass1::{self, Task};
 use super::pass2::{self, NEVER, Plan, Target};
 use super::ranking::{Lines, Shown};
 use super::replay::{self, ReplayedLines};
-use super::rows::{Coalesce, LineDetail, Rows};
+use super::rows::{Coalesce, LineDetail, RowKeys, Rows};
 use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
@@ -123,10 +123,11 @@ impl Analysis {
 /// When the capture cannot be read.
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
     let early_topology = Topology::new(&capture.header().features);
+    let row_keys = RowKeys::new(options.line_size, &options.coalesce);
     let task = Task {
         filter: &options.filter,
         line_size: options.line_size,
-        coalesce: &options.coalesce,
+        row_keys,
         topology: &early_topology,
         hot: hot_lines(capture, &options),
     };
@@ -188,7 +189,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
             topology: &topology,
             filter: &options.filter,
             line_size: options.line_size,
-            coalesce: &options.coalesce,
+            row_keys,
             sieve,
             targets,
             shown: (0..)

@@ -62,8 +62,10 @@ impl CodePages {
         let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize;
         match &mut self.cache[slot] {
             Some((cached, known)) if *cached == key => {
-                let is_inside = known.first.time < at.time && at.time <= known.last_time;
-                if !is_inside {
+                // Samples mostly come in the order of time.
+                if at.time > known.last_time {
+                    known.last_time = at.time;
+                } else if at.time <= known.first.time {
                     known.join(span);
                 }
             }

@@ -7,6 +7,7 @@
 use super::counts::{LineCounts, LineDelta};
 use super::lines::{Hashing, RawKey, RawLine};
 use super::shards::RawLines;
+use super::tally::add_bytes;
 use contend_perfdata::At;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -39,11 +40,13 @@ const _: () = assert!(size_of::<OwnLine>() == 64);
 impl OwnLine {
     #[inline]
     fn add(&mut self, at: At, delta: &LineDelta) {
-        self.first = self.first.min(at);
-        self.last_time = self.last_time.max(at.time);
-        for (count, more) in self.recent.iter_mut().zip(delta) {
-            *count = count.wrapping_add(*more);
+        // Samples mostly come in the order of time.
+        if at.time > self.last_time {
+            self.last_time = at.time;
+        } else {
+            self.first = self.first.min(at);
         }
+        add_bytes(&mut self.recent, delta);
     }
 
     fn to_raw(&self) -> RawLine {

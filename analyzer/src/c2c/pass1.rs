@@ -6,7 +6,7 @@ use super::early::{EarlyRows, HotLines, HotSet, Versions};
 use super::kinds::{Kind, KindId, Kinds, Totals};
 use super::lines::{RawKey, RawLine};
 use super::own_lines::{BLOCK, OwnLines};
-use super::rows::{Coalesce, Filed, RowKey, Rows};
+use super::rows::{Filed, RowKeys, Rows};
 use super::shards::RawLines;
 use crate::capture::Capture;
 use crate::filter::Filter;
@@ -33,7 +33,7 @@ pub(super) struct Found {
 pub(super) struct Task<'a> {
     pub(super) filter: &'a Filter<'a>,
     pub(super) line_size: u64,
-    pub(super) coalesce: &'a [Coalesce],
+    pub(super) row_keys: RowKeys,
     pub(super) topology: &'a Topology,
     /// Finds the hot lines; absent where no rows are to be filed.
     pub(super) hot: Option<HotLines>,
@@ -230,7 +230,7 @@ fn is_accepted(filter: &Filter, taken: &Taken) -> bool {
 fn file(rows: &mut Rows, number: u32, task: &Task<'_>, taken: &Taken, kind: &Kind) {
     let sample = &taken.sample;
     // Hot lines are not found where rows tell binaries apart.
-    let row = RowKey::new(sample, task.line_size, task.coalesce, || 0);
+    let row = task.row_keys.of(sample, || 0);
     let filed = Filed {
         sample,
         at: taken.at(),

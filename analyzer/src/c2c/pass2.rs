@@ -7,7 +7,7 @@ use super::identity::LineId;
 use super::kinds::Kinds;
 use super::lines::{RawKey, RawLine};
 use super::replay::Replay;
-use super::rows::{Coalesce, Filed, RowKey, Rows};
+use super::rows::{Filed, RowKey, RowKeys, Rows};
 use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
@@ -52,7 +52,7 @@ pub(super) struct Plan<'a> {
     pub(super) topology: &'a Topology,
     pub(super) filter: &'a Filter<'a>,
     pub(super) line_size: u64,
-    pub(super) coalesce: &'a [Coalesce],
+    pub(super) row_keys: RowKeys,
     /// What it looks for first: the addresses of all targets.
     pub(super) sieve: Sieve,
     pub(super) targets: HashMap<RawKey, Target>,
@@ -270,7 +270,7 @@ impl Plan<'_> {
     }
 
     fn row_key(&self, sample: &MemorySample, at: At) -> RowKey {
-        RowKey::new(sample, self.line_size, self.coalesce, || {
+        self.row_keys.of(sample, || {
             let map = self.space.find_code(sample.pid, sample.ip, at);
             map.map_or(0, |map| self.space.map(map).dso.index() + 1)
         })

@@ -34,28 +34,38 @@ pub(super) struct RowKey {
     pub(super) dso: u32,
 }
 
-impl RowKey {
+/// Makes the keys of rows: which bits of a sample tell them apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowKeys {
+    offset: u64,
+    ip: u64,
+    pid: i32,
+    tid: i32,
+    by_dso: bool,
+}
+
+impl RowKeys {
+    pub(super) fn new(line_size: u64, coalesce: &[Coalesce]) -> Self {
+        let has = |field| coalesce.contains(&field);
+        Self {
+            offset: line_size - 1,
+            ip: if has(Coalesce::Iaddr) { u64::MAX } else { 0 },
+            pid: if has(Coalesce::Pid) { -1 } else { 0 },
+            tid: if has(Coalesce::Tid) { -1 } else { 0 },
+            by_dso: has(Coalesce::Dso),
+        }
+    }
+
     /// The row of a sample; `dso` finds the binary of its instruction.
     #[inline]
-    pub(super) fn new(
-        sample: &MemorySample,
-        line_size: u64,
-        coalesce: &[Coalesce],
-        dso: impl Fn() -> u32,
-    ) -> Self {
-        let mut key = Self {
-            offset: (sample.addr & (line_size - 1)) as u32,
-            ..Self::default()
-        };
-        for field in coalesce {
-            match field {
-                Coalesce::Iaddr => key.ip = sample.ip,
-                Coalesce::Pid => key.pid = sample.pid,
-                Coalesce::Tid => key.tid = sample.tid,
-                Coalesce::Dso => key.dso = dso(),
-            }
+    pub(super) fn of(&self, sample: &MemorySample, dso: impl Fn() -> u32) -> RowKey {
+        RowKey {
+            offset: (sample.addr & self.offset) as u32,
+            ip: sample.ip & self.ip,
+            pid: sample.pid & self.pid,
+            tid: sample.tid & self.tid,
+            dso: if self.by_dso { dso() } else { 0 },
         }
-        key
     }
 }
 

@@ -3,6 +3,21 @@
 /// How many samples the small counters hold: one sample adds at most 2 to each.
 const SPILL_AT: u8 = 127;
 
+/// Adds to small counters, eight at a time: none of them gets so large that it
+/// would carry into the next.
+#[inline]
+pub(super) fn add_bytes<const N: usize>(counts: &mut [u8; N], more: &[u8; N]) {
+    let (words, rest) = counts.as_chunks_mut();
+    let (more_words, more_rest) = more.as_chunks();
+    for (word, more) in words.iter_mut().zip(more_words) {
+        let sum = u64::from_ne_bytes(*word).wrapping_add(u64::from_ne_bytes(*more));
+        *word = sum.to_ne_bytes();
+    }
+    for (count, more) in rest.iter_mut().zip(more_rest) {
+        *count = count.wrapping_add(*more);
+    }
+}
+
 /// `N` counters of which the first counts samples: a byte each at first, so that
 /// those of a line fit into its cache line and adding to all of them is one or
 /// two instructions, and sums behind a pointer once the bytes are full.
@@ -25,9 +40,7 @@ impl<const N: usize> Tally<N> {
     /// Adds what one sample adds: 1 to the first counter, 2 at most to any.
     #[inline]
     pub(super) fn add(&mut self, delta: &[u8; N]) {
-        for (count, more) in self.recent.iter_mut().zip(delta) {
-            *count = count.wrapping_add(*more);
-        }
+        add_bytes(&mut self.recent, delta);
         if self.recent[0] >= SPILL_AT {
             self.keep(self.total());
         }
@@ -36,9 +49,7 @@ impl<const N: usize> Tally<N> {
     /// Adds another tally.
     pub(super) fn merge(&mut self, other: &Self) {
         if other.spilled.is_none() && self.recent[0] + other.recent[0] < SPILL_AT {
-            for (count, more) in self.recent.iter_mut().zip(&other.recent) {
-                *count = count.wrapping_add(*more);
-            }
+            add_bytes(&mut self.recent, &other.recent);
             return;
         }
         let mut total = self.total();

@@ -11,10 +11,11 @@ mod cuts;
 mod rounds;
 
 /// The documents that are compared, as arguments of the command.
-const DOCUMENTS: [&[&str]; 4] = [
+const DOCUMENTS: [&[&str]; 5] = [
     &["info", "--json"],
     &["c2c", "--json"],
     &["c2c", "--json", "--show-all"],
+    &["c2c", "--json", "--coalesce", "tid,iaddr"],
     &[
         "c2c",
         "--json",

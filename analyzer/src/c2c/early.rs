@@ -204,8 +204,14 @@ impl EarlyRows {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::c2c::{Analysis, Options, analyze, report};
+    use crate::capture::Capture;
+    use crate::filter::Filter;
     use crate::memory::Counter;
+    use crate::symbols::SymbolSources;
+    use contend_fixtures::Big;
 
     fn key(line: u64) -> RawKey {
         RawKey {
@@ -220,7 +226,7 @@ mod tests {
 
     #[test]
     fn lines_with_a_large_share_get_in_once_and_stay() {
-        let hot = HotLines::new(Sort::Total, &[]).expect("no binaries");
+        let hot = HotLines::new(Sort::Total, &[]).unwrap();
         hot.learn(
             100_000,
             [(key(64), hitms(49)), (key(128), hitms(50))].into_iter(),
@@ -241,9 +247,56 @@ mod tests {
         assert_eq!(early.lines, [(key(128), 1), (key(64), 2)]);
     }
 
+    /// A capture with hot lines, walked in chunks of so many bytes.
+    fn analyzed(chunk: usize, coalesce: Coalesce) -> (Capture, Analysis) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let big = Big {
+            samples: 40_000,
+            lines: 500,
+            rows_per_line: 3,
+            cpus: 64,
+        };
+        big.write(file.as_file_mut()).unwrap();
+        let mut capture = Capture::open(file.path(), 2, chunk).unwrap();
+        let options = Options {
+            sort: None,
+            coalesce: vec![coalesce, Coalesce::Tid],
+            show_all: false,
+            line_size: 64,
+            filter: Filter::default(),
+            replay: false,
+        };
+        let analysis = analyze(&mut capture, options).unwrap();
+        (capture, analysis)
+    }
+
+    /// Of a capture with hot lines the second pass reads a part only, and finds
+    /// what it finds when it reads all.
+    #[test]
+    fn the_second_pass_reads_little() {
+        for (coalesce, reads_little) in [(Coalesce::Iaddr, true), (Coalesce::Dso, false)] {
+            let results = [16 << 10, 1 << 30].map(|chunk| {
+                let (capture, analysis) = analyzed(chunk, coalesce);
+                let (walks, read, all) = capture.meter().state();
+                let is_cut = chunk < 1 << 30;
+                assert_eq!(walks, 2);
+                assert_eq!(
+                    read < all / 4,
+                    is_cut && reads_little,
+                    "{read} of {all} bytes"
+                );
+                let sources = SymbolSources::default();
+                let result = report(&capture, analysis, 64, &sources).unwrap();
+                assert_eq!(result.lines.len(), 16);
+                serde_json::to_string(&result.lines).unwrap()
+            });
+            assert!(results[0] == results[1], "{coalesce:?}: the lines differ");
+        }
+    }
+
     #[test]
     fn the_set_stays_small() {
-        let hot = HotLines::new(Sort::Total, &[]).expect("no binaries");
+        let hot = HotLines::new(Sort::Total, &[]).unwrap();
         for line in 0..2 * MOST_LINES as u64 {
             hot.learn(1, [(key(64 * line), hitms(1000))].into_iter());
         }

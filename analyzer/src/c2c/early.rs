@@ -306,7 +306,9 @@ mod tests {
     #[test]
     fn chunks_know_their_version_and_binaries_come_too_early() {
         let mut versions = Versions::default();
-        [(100, 0), (200, 2), (300, 3)].map(|(at, version)| versions.note(at, version));
+        for (at, version) in [(100, 0), (200, 2), (300, 3)] {
+            versions.note(at, version);
+        }
         let found = [99, 100, 199, 200, 1000].map(|at| versions.at(at));
         assert_eq!(found, [0, 0, 0, 2, 3]);
         assert!(HotLines::new(Sort::Total, &[Coalesce::Iaddr, Coalesce::Dso]).is_none());

@@ -18,7 +18,6 @@ use super::analysis::Sort;
 use super::counts::LineCounts;
 use super::lines::RawKey;
 use super::rows::{Coalesce, Rows};
-use super::sieve::Sieve;
 use foldhash::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// shown, since shares move until the end.
 const HOT_SHARE: f64 = 0.0005;
 
-/// The most lines in the set: no more than a thousand are shown, and the sieve in
-/// front of the set has to stay small.
+/// The most lines in the set: no more than a thousand are shown.
 const MOST_LINES: usize = 2048;
 
 /// The most rows that a worker files in the first pass: they take a few
@@ -38,27 +36,26 @@ const MOST_ROWS: usize = 1 << 14;
 /// The hot lines at one moment of the first pass.
 pub(super) struct HotSet {
     version: u32,
-    sieve: Sieve,
     /// The number of each line, and the first version that has it.
-    lines: HashMap<RawKey, (u32, u32)>,
+    lines: HashMap<RawKey, (u16, u32)>,
 }
 
 impl HotSet {
     fn empty() -> Self {
         Self {
             version: 0,
-            sieve: Sieve::new([].into_iter()),
             lines: HashMap::default(),
         }
     }
 
-    /// The number of a line, if it is hot.
-    #[inline]
-    pub(super) fn number(&self, key: &RawKey) -> Option<u32> {
-        if !self.sieve.may_hold(key.line) {
-            return None;
-        }
-        self.lines.get(key).map(|&(number, _)| number)
+    /// The number of a line from 1 up, or 0 if it is not hot.
+    pub(super) fn number(&self, key: &RawKey) -> u16 {
+        self.lines.get(key).map_or(0, |&(number, _)| number + 1)
+    }
+
+    /// The lines with their numbers from 0 up.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&RawKey, u16)> {
+        self.lines.iter().map(|(key, &(number, _))| (key, number))
     }
 
     /// Counts the changes of the set.
@@ -123,14 +120,10 @@ impl HotLines {
         let version = set.version + 1;
         let mut lines = set.lines.clone();
         for key in new {
-            let number = lines.len() as u32;
+            let number = lines.len() as u16;
             lines.entry(key).or_insert((number, version));
         }
-        *set = Arc::new(HotSet {
-            version,
-            sieve: Sieve::new(lines.keys().map(|key| key.line)),
-            lines,
-        });
+        *set = Arc::new(HotSet { version, lines });
     }
 
     /// Whether there are too many rows.
@@ -187,7 +180,7 @@ impl EarlyRows {
         let set = hot.current();
         let mut lines = vec![(RawKey::default(), 0); set.lines.len()];
         for (key, &(number, version)) in &set.lines {
-            lines[number as usize] = (*key, version);
+            lines[usize::from(number)] = (*key, version);
         }
         let mut all = Self {
             lines,
@@ -232,17 +225,11 @@ mod tests {
             [(key(64), hitms(49)), (key(128), hitms(50))].into_iter(),
         );
         let first = hot.current();
-        assert_eq!(
-            (first.number(&key(64)), first.number(&key(128))),
-            (None, Some(0))
-        );
+        assert_eq!((first.number(&key(64)), first.number(&key(128))), (0, 1));
         hot.learn(0, [(key(128), hitms(90)), (key(64), hitms(60))].into_iter());
         let second = hot.current();
         assert_eq!((first.version(), second.version()), (1, 2));
-        assert_eq!(
-            (second.number(&key(64)), second.number(&key(128))),
-            (Some(1), Some(0))
-        );
+        assert_eq!((second.number(&key(64)), second.number(&key(128))), (2, 1));
         let early = EarlyRows::join(&hot, std::iter::empty());
         assert_eq!(early.lines, [(key(128), 1), (key(64), 2)]);
     }

@@ -5,12 +5,14 @@
 //! large: memory follows the number of lines, not that of samples or threads.
 
 use super::counts::{LineCounts, LineDelta};
+use super::early::HotSet;
 use super::lines::{Hashing, RawKey, RawLine};
 use super::shards::RawLines;
 use super::tally::add_bytes;
 use contend_perfdata::At;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use std::sync::Arc;
 
 /// How many lines a worker keeps for itself: 8 MiB of them.
 const MOST_LINES: usize = 1 << 17;
@@ -33,6 +35,8 @@ struct OwnLine {
     last_time: u64,
     /// The first one counts samples.
     recent: LineDelta,
+    /// The number of the line among the hot ones, from 1 up; 0 for others.
+    hot: u16,
 }
 
 const _: () = assert!(size_of::<OwnLine>() == 64);
@@ -77,6 +81,8 @@ pub(super) struct OwnLines {
     /// Lines that were handed over for their many samples, with all that is in
     /// the shared table of them.
     busy: Vec<(RawKey, LineCounts)>,
+    /// The hot lines; of those that are here, `lines` has their numbers.
+    hot: Option<Arc<HotSet>>,
 }
 
 impl OwnLines {
@@ -87,7 +93,29 @@ impl OwnLines {
             lines: Vec::new(),
             hashing,
             busy: Vec::new(),
+            hot: None,
         }
+    }
+
+    /// Makes [`Self::add`] tell which samples are of these lines, a later version
+    /// of those that it knows; absent when it is to tell none any more.
+    pub(super) fn tell(&mut self, hot: Option<Arc<HotSet>>) {
+        let version = |hot: &Option<Arc<HotSet>>| hot.as_ref().map(|hot| hot.version());
+        if version(&hot) == version(&self.hot) {
+            return;
+        }
+        match &hot {
+            Some(hot) => hot.lines().for_each(|(key, number)| {
+                let hash = key.hash_with(&self.hashing);
+                let lines = &mut self.lines;
+                let is_it = |&place: &u32| lines[place as usize].key == *key;
+                if let Some(&place) = self.index.find(hash, is_it) {
+                    lines[place as usize].hot = number + 1;
+                }
+            }),
+            None => self.lines.iter_mut().for_each(|line| line.hot = 0),
+        }
+        self.hot = hot;
     }
 
     /// Gives away which lines got many samples since the last call.
@@ -116,8 +144,9 @@ impl OwnLines {
         places
     }
 
-    /// Files one sample of the block, whose lines have been fetched. After a block
-    /// comes [`Self::shrink`].
+    /// Files one sample of the block, whose lines have been fetched; returns the
+    /// number of its line among the hot ones, from 1 up, or 0. After a block comes
+    /// [`Self::shrink`].
     #[inline]
     pub(super) fn add(
         &mut self,
@@ -126,7 +155,7 @@ impl OwnLines {
         at: At,
         delta: &LineDelta,
         shared: &RawLines,
-    ) {
+    ) -> u16 {
         let guess = self.lines.get(place.number as usize);
         let number = if guess.is_some_and(|line| line.key == key) {
             place.number
@@ -140,6 +169,7 @@ impl OwnLines {
             line.recent = LineDelta::default();
             self.busy.push((key, all));
         }
+        line.hot
     }
 
     /// The number of a line, which gets one if it is new.
@@ -149,6 +179,7 @@ impl OwnLines {
             index,
             lines,
             hashing,
+            hot,
             ..
         } = self;
         let entry = index.entry(
@@ -166,6 +197,7 @@ impl OwnLines {
                     first: at,
                     last_time: at.time,
                     recent: LineDelta::default(),
+                    hot: hot.as_ref().map_or(0, |hot| hot.number(&key)),
                 });
                 number
             }
@@ -235,7 +267,8 @@ mod tests {
             );
             let worker = &mut workers[step as usize % 2];
             let [place, ..] = worker.fetch([&key].into_iter());
-            worker.add(place, key, at, &kinds.get(kind).line, &shared);
+            let hot = worker.add(place, key, at, &kinds.get(kind).line, &shared);
+            assert_eq!(hot, 0, "nobody told of hot lines");
             worker.shrink(&shared);
             let known = model.entry(key).or_insert((at, 0, 0));
             *known = (known.0.min(at), known.1.max(at.time), known.2 + 1);

@@ -2,7 +2,7 @@
 //! the rows of lines that are hot already.
 
 use super::code_pages::CodePages;
-use super::early::{EarlyRows, HotLines, HotSet, Versions};
+use super::early::{EarlyRows, HotLines, Versions};
 use super::kinds::{Kind, KindId, Kinds, Totals};
 use super::lines::{RawKey, RawLine};
 use super::own_lines::{BLOCK, OwnLines};
@@ -92,7 +92,8 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
         |worker, batch| {
             let hot = task.hot.as_ref().filter(|hot| !hot.is_off());
             let set = hot.map(HotLines::current);
-            worker.batch(batch, events, task, set.as_deref(), &table);
+            worker.lines.tell(set.clone());
+            worker.batch(batch, events, task, &table);
             if let (Some(hot), Some(set)) = (hot, set) {
                 worker.versions.note(batch.first_pos(), set.version());
                 worker.teach(hot);
@@ -131,14 +132,7 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
 }
 
 impl Worker {
-    fn batch(
-        &mut self,
-        batch: &Batch,
-        events: &EventTable,
-        task: &Task<'_>,
-        hot: Option<&HotSet>,
-        table: &RawLines,
-    ) {
+    fn batch(&mut self, batch: &Batch, events: &EventTable, task: &Task<'_>, table: &RawLines) {
         let filter = task.filter;
         let takes_all = filter.is_empty();
         for record in batch.records() {
@@ -170,17 +164,17 @@ impl Worker {
             }
             self.filled += 1;
             if self.filled == BLOCK {
-                self.take(task, hot, table);
+                self.take(task, table);
             }
         }
-        self.take(task, hot, table);
+        self.take(task, table);
     }
 
     /// Counts and files the samples of the block: a step for all of them, then the
     /// next step, because a loop that does everything for each has more on its
     /// hands than the processor has registers.
     #[inline(never)]
-    fn take(&mut self, task: &Task<'_>, hot: Option<&HotSet>, table: &RawLines) {
+    fn take(&mut self, task: &Task<'_>, table: &RawLines) {
         let taken = &self.block[..self.filled.min(BLOCK)];
         self.filled = 0;
         let mut kinds = [KindId::default(); BLOCK];
@@ -189,9 +183,11 @@ impl Worker {
             self.kinds.count(*kind, sample.weight);
         }
         let places = self.lines.fetch(taken.iter().map(|taken| &taken.key));
-        for ((&kind, taken), place) in kinds.iter().zip(taken).zip(places) {
+        let mut hot = [0; BLOCK];
+        let steps = kinds.iter().zip(taken).zip(places).zip(&mut hot);
+        for (((&kind, taken), place), hot) in steps {
             let delta = &self.kinds.get(kind).line;
-            self.lines.add(place, taken.key, taken.at(), delta, table);
+            *hot = self.lines.add(place, taken.key, taken.at(), delta, table);
         }
         self.lines.shrink(table);
         for (&kind, taken) in kinds.iter().zip(taken) {
@@ -200,12 +196,10 @@ impl Worker {
                 self.code.note(sample.pid, sample.ip, taken.at());
             }
         }
-        let Some(hot) = hot.filter(|hot| hot.version() > 0) else {
-            return;
-        };
-        for (&kind, taken) in kinds.iter().zip(taken) {
-            if let Some(number) = hot.number(&taken.key) {
-                file(&mut self.rows, number, task, taken, self.kinds.get(kind));
+        for ((&kind, taken), hot) in kinds.iter().zip(taken).zip(hot) {
+            if let Some(number) = hot.checked_sub(1) {
+                let kind = self.kinds.get(kind);
+                file(&mut self.rows, number.into(), task, taken, kind);
             }
         }
     }

@@ -124,11 +124,26 @@ fn hash((line, row): &Place, hashing: &Hashing) -> u64 {
 }
 
 /// The rows of all shown lines.
-#[derive(Default)]
 pub(super) struct Rows {
     index: HashTable<u32>,
     hashing: Hashing,
     rows: Vec<(Place, Row)>,
+    /// Rows that were asked for lately: threads come back to the same few.
+    recent: [u32; RECENT],
+}
+
+/// How many rows are remembered.
+const RECENT: usize = 64;
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            index: HashTable::new(),
+            hashing: Hashing::default(),
+            rows: Vec::new(),
+            recent: [0; RECENT],
+        }
+    }
 }
 
 impl Rows {
@@ -140,6 +155,23 @@ impl Rows {
 
     #[inline]
     fn row(&mut self, place: Place) -> &mut Row {
+        let (line, key) = place;
+        let mixed = key.ip as u32 ^ (key.offset << 1) ^ line.wrapping_mul(0x9e37_79b1);
+        let slot = (mixed ^ mixed >> 7) as usize % RECENT;
+        let guess = self.recent[slot];
+        let known = self.rows.get(guess as usize);
+        let number = if known.is_some_and(|(known, _)| *known == place) {
+            guess
+        } else {
+            self.number(place)
+        };
+        self.recent[slot] = number;
+        &mut self.rows[number as usize].1
+    }
+
+    /// The number of a row, which gets one if it is new.
+    #[inline(never)]
+    fn number(&mut self, place: Place) -> u32 {
         let (rows, hashing) = (&mut self.rows, &self.hashing);
         let number = *self
             .index
@@ -153,7 +185,7 @@ impl Rows {
         if number as usize == rows.len() {
             rows.push((place, Row::default()));
         }
-        &mut rows[number as usize].1
+        number
     }
 
     /// How many rows there are.

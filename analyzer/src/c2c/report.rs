@@ -20,6 +20,7 @@ use contend_perfdata::{At, CpuMode};
 use foldhash::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Makes the result of an analysis, with the names that can be found.
 ///
@@ -252,7 +253,7 @@ impl Context<'_> {
             }
             let answer = self.names.get(Spot::data(self.space, map, place.address))?;
             let symbol = answer.symbol.clone()?;
-            Some((symbol.name, symbol.offset))
+            Some((symbol.name.to_string(), symbol.offset))
         });
         if let Some((name, offset)) = named {
             object.name = Some(name);
@@ -361,12 +362,12 @@ impl Context<'_> {
         let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
         let code = self.code_map(key, &row);
         let known = self.code(key, &row);
-        let function = known.and_then(|answer| Some(answer.symbol.as_ref()?.name.clone()));
+        let function = known.and_then(|answer| Some(answer.symbol.as_ref()?.name.to_string()));
         let (source, inlined) = known.map_or_else(Default::default, source);
         let variable = self.data_spot(key, &row, line).and_then(|spot| {
             let symbol = self.names.get(spot)?.symbol.as_ref()?;
             Some(Variable {
-                name: symbol.name.clone(),
+                name: symbol.name.to_string(),
                 offset: Hex(symbol.offset),
             })
         });
@@ -539,10 +540,11 @@ struct LinePlace {
 /// The source line of an instruction, and the functions around it where any is
 /// inlined.
 fn source(answer: &Answer) -> (Option<String>, Vec<InlineFrame>) {
-    let source = answer.frames.first().and_then(|frame| frame.source.clone());
+    let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+    let source = answer.frames.first().and_then(|frame| text(&frame.source));
     let frames = answer.frames.iter().map(|frame| InlineFrame {
-        function: frame.function.clone(),
-        source: frame.source.clone(),
+        function: text(&frame.function),
+        source: text(&frame.source),
     });
     let is_inlined = answer.frames.len() > 1;
     (source, frames.filter(|_| is_inlined).collect())

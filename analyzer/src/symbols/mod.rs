@@ -17,9 +17,12 @@ mod kallsyms;
 mod locate;
 mod names;
 mod needs;
+mod starts;
 mod symtab;
 
 pub(crate) use binary::Answer;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;
+#[allow(unused_imports)]
+pub(crate) use starts::FunctionStarts;

@@ -13,7 +13,7 @@ use crate::result::{
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::stats::{Ratio, Weights};
-use crate::symbols::{Answer, Names, Spot, SymbolSources};
+use crate::symbols::{Answer, Jit, Names, Spot, SymbolSources};
 use crate::topology::Topology;
 use anyhow::Result;
 use contend_perfdata::{At, CpuMode};
@@ -71,6 +71,7 @@ pub fn report(
     } = analysis;
     let mut context = Context {
         space: &space,
+        jit: Jit::open(&space, sources, capture.is_monotonic()),
         names: Names::default(),
         topology: &topology,
         sort,
@@ -82,7 +83,7 @@ pub fn report(
         replayed: replayed.as_ref(),
     };
     let spots = lines.iter().flat_map(|line| context.spots(line)).collect();
-    context.names = Names::look_up(&space, spots, sources, capture.pool())?;
+    context.names = Names::look_up(&space, &context.jit, spots, sources, capture.pool())?;
     quality.missing_binaries = std::mem::take(&mut context.names.missing);
     quality.warnings.append(&mut context.names.warnings);
     let lines = (0..)
@@ -156,6 +157,7 @@ fn ratios(classes: &[ClassRow]) -> Ratios {
 
 struct Context<'a> {
     space: &'a AddressSpace,
+    jit: Jit,
     names: Names,
     topology: &'a Topology,
     sort: Sort,
@@ -278,11 +280,8 @@ impl Context<'_> {
         let rows = line.detail.rows.iter();
         // perf's columns are as wide as hidden rows need, too.
         let rows = rows.filter(|(_, row)| is_compat || self.is_row_shown(row));
-        let rows = rows.flat_map(|(key, row)| {
-            let code = self.code_map(*key, row);
-            let code = code.map(|map| Spot::code(self.space, map, key.ip));
-            [code, self.data_spot(*key, row, place)]
-        });
+        let rows = rows
+            .flat_map(|(key, row)| [self.code_spot(*key, row), self.data_spot(*key, row, place)]);
         rows.chain([own]).flatten().collect()
     }
 
@@ -311,8 +310,13 @@ impl Context<'_> {
 
     /// What is known of a row's instruction.
     fn code(&self, key: RowKey, row: &RawRow) -> Option<&Answer> {
+        self.names.get(self.code_spot(key, row)?)
+    }
+
+    fn code_spot(&self, key: RowKey, row: &RawRow) -> Option<Spot> {
         let map = self.code_map(key, row)?;
-        self.names.get(Spot::code(self.space, map, key.ip))
+        let (at, pid, _) = row.first.unwrap_or_default();
+        Some(self.jit.spot(self.space, map, pid, key.ip, at))
     }
 
     /// perf hides rows that have ordinary loads only.

@@ -3,6 +3,7 @@
 
 use super::binary::{Answer, answer};
 use super::elf::Use;
+use super::jit::Jit;
 use super::kallsyms::Kallsyms;
 use super::locate::{Locator, Search, SymbolSources};
 use super::symtab::Symbol;
@@ -16,6 +17,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Spot {
     pub(super) dso: DsoId,
+    /// In code that a program made, which code; the offset is the address then.
+    pub(super) made: Option<MapId>,
     pub(super) used: Use,
     /// In a file, its offset; in the kernel and its modules, from the start of
     /// the mapping.
@@ -36,6 +39,15 @@ impl Spot {
         Self::new(space, map, address, Use::Data)
     }
 
+    /// The same place, when it is known to be in code that a program made.
+    pub(super) fn made(self, code: MapId, address: u64) -> Self {
+        Self {
+            made: Some(code),
+            offset: address,
+            ..self
+        }
+    }
+
     /// The place some bytes in front.
     pub(super) fn before(self, bytes: u64) -> Self {
         let is_kernel = self.address != 0;
@@ -52,6 +64,7 @@ impl Spot {
         let is_kernel = matches!(kind, DsoKind::Kernel | DsoKind::Module);
         Self {
             dso: mapping.dso,
+            made: None,
             used,
             offset: if is_kernel {
                 address.wrapping_sub(mapping.start)
@@ -82,6 +95,7 @@ impl Names {
     /// When a file or folder that the user named cannot be used.
     pub(crate) fn look_up(
         space: &AddressSpace,
+        jit: &Jit,
         mut spots: Vec<Spot>,
         sources: &SymbolSources,
         pool: &rayon::ThreadPool,
@@ -92,11 +106,18 @@ impl Names {
         }
         sources.check()?;
         let kernel = Kernel::open(space, sources, &mut names.warnings)?;
+        names.warnings.extend_from_slice(&jit.warnings);
         spots.sort_unstable();
         spots.dedup();
         let mut missing: BTreeSet<(String, Option<String>)> = BTreeSet::new();
         let mut wanted: Vec<(&Dso, &[Spot])> = Vec::new();
-        for spots in spots.chunk_by(|a, b| a.dso == b.dso) {
+        for spots in spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made)) {
+            if let Some(code) = spots[0].made {
+                let each = spots.iter();
+                let known = each.filter_map(|&spot| Some((spot, jit.answer(code, spot.offset)?)));
+                names.answers.extend(known);
+                continue;
+            }
             let dso = space.dso(spots[0].dso);
             match dso.kind {
                 DsoKind::Anonymous => {}
@@ -303,3 +324,7 @@ impl Kernel {
 pub(super) fn is_module(dso: &Dso) -> bool {
     dso.name.starts_with(b"/") || dso.name.starts_with(b"[")
 }
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

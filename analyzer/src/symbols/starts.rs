@@ -4,6 +4,7 @@
 
 use super::binary::starts;
 use super::elf::Use;
+use super::jit::Jit;
 use super::locate::{Locator, SymbolSources};
 use super::names::{Kernel, Spot, is_needed};
 use crate::space::{AddressSpace, DsoKind};
@@ -25,6 +26,7 @@ impl FunctionStarts {
     /// When a file or folder that the user named cannot be used.
     pub(crate) fn look_up(
         space: &AddressSpace,
+        jit: &Jit,
         mut spots: Vec<Spot>,
         sources: &SymbolSources,
         pool: &rayon::ThreadPool,
@@ -38,11 +40,17 @@ impl FunctionStarts {
         spots.dedup();
         let kernel = Kernel::open(space, sources, &mut Vec::new())?;
         let locator = Locator::new(sources);
-        let runs: Vec<&[Spot]> = spots.chunk_by(|a, b| a.dso == b.dso).collect();
+        let runs = spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made));
+        let runs: Vec<&[Spot]> = runs.collect();
         let starts = pool.install(|| {
             let each = runs.par_iter().with_max_len(1).map(|spots| {
                 let dso = space.dso(spots[0].dso);
                 let behind: Vec<Option<u64>> = match dso.kind {
+                    _ if spots[0].made.is_some() => {
+                        let each = spots.iter();
+                        each.map(|spot| spot.offset.checked_sub(jit.start(spot.made?)?))
+                            .collect()
+                    }
                     DsoKind::Anonymous => Vec::new(),
                     DsoKind::Kernel | DsoKind::Module => {
                         let each = spots.iter();
@@ -67,10 +75,10 @@ impl FunctionStarts {
         })
     }
 
-    /// Where the function of a spot begins; the spot itself where no symbol
-    /// tells.
-    pub(crate) fn start(&self, spot: Spot) -> Spot {
+    /// Where the function of a spot begins; absent where no symbol tells. It is a
+    /// spot itself, whose name is the function's.
+    pub(crate) fn start(&self, spot: Spot) -> Option<Spot> {
         let found = self.starts.binary_search_by_key(&spot, |&(spot, _)| spot);
-        found.map_or(spot, |place| self.starts[place].1)
+        Some(self.starts[found.ok()?].1)
     }
 }

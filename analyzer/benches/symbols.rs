@@ -153,15 +153,24 @@ fn demangled(name: &str) -> String {
     }
 }
 
-/// What addr2line says, a line an address.
+/// What addr2line says, a line a frame.
 fn theirs(binary: &Binary) -> Vec<String> {
+    looked_up(binary, demangled)
+}
+
+/// What it says without demangling.
+fn mangled(binary: &Binary) -> Vec<String> {
+    looked_up(binary, str::to_owned)
+}
+
+fn looked_up(binary: &Binary, named: impl Fn(&str) -> String) -> Vec<String> {
     let loader = Loader::new(&binary.path).unwrap();
     let each = binary.addresses.iter().map(|&address| {
         let mut text = String::new();
         let mut frames = loader.find_frames(address).unwrap();
         while let Some(frame) = frames.next().unwrap() {
             let name = frame.function.as_ref().map(|name| name.raw_name().unwrap());
-            text += &name.map_or("??".into(), |name| demangled(&name));
+            text += &name.map_or("??".into(), |name| named(&name));
             if let Some(location) = frame.location
                 && let (Some(file), Some(line)) = (location.file, location.line)
                 && line > 0
@@ -209,7 +218,31 @@ fn compare(binaries: &[Binary], all: &AllCode) {
             }
             text.push('\n');
         }
-        assert_eq!(text, theirs, "at {:#x} of {}", ours.address, ours.path);
+        // contend words these as binutils do.
+        let is_worded = |name: &str| {
+            [
+                "std::basic_i",
+                "std::istream",
+                "std::iostream",
+                "std::ostream",
+                "thunk",
+                "std::string",
+            ]
+            .iter()
+            .any(|part| name.contains(part))
+        };
+        let is_same = text == theirs
+            || is_worded(&theirs)
+                && text.lines().zip(theirs.lines()).all(|(ours, theirs)| {
+                    ours == theirs
+                        || is_worded(theirs) && ours.rsplit(' ').next() == theirs.rsplit(' ').next()
+                })
+                && text.lines().count() == theirs.lines().count();
+        assert!(
+            is_same,
+            "at {:#x} of {}:\n{text}\n{theirs}",
+            ours.address, ours.path
+        );
         assert!(ours.behind.is_some(), "the symbol table has {ours:?}");
         named += usize::from(!ours.frames.is_empty());
     }
@@ -243,7 +276,9 @@ fn main() {
         let alone = best(runs, || theirs(&binary[0]));
         let whole = best(runs, || ours(&file, 1));
         let ratio = whole.as_secs_f64() / alone.as_secs_f64();
+        let bare = best(runs, || mangled(&binary[0]));
         println!("  addr2line alone      {:>8.3} s", alone.as_secs_f64());
+        println!("    without demangling {:>8.3} s", bare.as_secs_f64());
         println!("  contend, 1 thread    {:>8.3} s", whole.as_secs_f64());
         println!("  contend / addr2line  {ratio:>8.2}");
         longest = longest.max(ratio);

@@ -126,7 +126,88 @@ fn cpp(name: &str) -> Option<String> {
     let options = DemangleOptions::default().recursion_limit(DEEPEST);
     let mut out = Bounded::default();
     let written = symbol.structured_demangle(&mut out, &options);
-    out.finish(written)
+    out.finish(written).map(as_binutils)
+}
+
+/// How cpp_demangle writes parts of names, and how binutils and with them perf
+/// do: tables and thunks in words, the streams and the string of the standard
+/// library by their short names but where they are constructed.
+fn as_binutils(text: String) -> String {
+    let mut text = in_words(&text).unwrap_or(text);
+    if !text.contains("std::") {
+        return text;
+    }
+    for (full, short) in [
+        (
+            "std::basic_istream<char, std::char_traits<char> >",
+            "std::istream",
+        ),
+        (
+            "std::basic_iostream<char, std::char_traits<char> >",
+            "std::iostream",
+        ),
+    ] {
+        let Some((first, rest)) = text.split_once(full) else {
+            continue;
+        };
+        let pieces = rest.split(full);
+        text = pieces.fold(first.to_owned(), |text, piece| {
+            let is_made = piece.starts_with("::basic_") || piece.starts_with("::~basic_");
+            text + if is_made { full } else { short } + piece
+        });
+    }
+    for (short, full) in [
+        (
+            "std::ostream::ostream(",
+            "std::basic_ostream<char, std::char_traits<char> >::basic_ostream(",
+        ),
+        (
+            "std::ostream::~ostream(",
+            "std::basic_ostream<char, std::char_traits<char> >::~basic_ostream(",
+        ),
+        (
+            "std::string::string(",
+            "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::basic_string(",
+        ),
+        (
+            "std::string::string<",
+            "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::basic_string<",
+        ),
+        (
+            "std::string::~string(",
+            "std::basic_string<char, std::char_traits<char>, std::allocator<char> >::~basic_string(",
+        ),
+    ] {
+        if text.contains(short) {
+            text = text.replace(short, full);
+        }
+    }
+    text
+}
+
+/// `{vtable(X)}` as `vtable for X`, and so on; nothing when it is none of them.
+fn in_words(text: &str) -> Option<String> {
+    let (inner, clones) = text.strip_prefix('{')?.rsplit_once(")}")?;
+    let (kind, mut rest) = inner.split_once('(')?;
+    let words = match kind {
+        "vtable" => "vtable for ",
+        "vtt" => "VTT for ",
+        "virtual override thunk" => {
+            let is_virtual = rest.starts_with("{virtual");
+            let mut offsets = 0;
+            while rest.starts_with("{offset(") || rest.starts_with("{virtual offset(") {
+                rest = rest.split_once(")}, ")?.1;
+                offsets += 1;
+            }
+            match (offsets, is_virtual) {
+                (1, false) => "non-virtual thunk to ",
+                (1, true) => "virtual thunk to ",
+                _ => "covariant return thunk to ",
+            }
+        }
+        _ => return None,
+    };
+    Some(format!("{words}{rest}{clones}"))
 }
 
 #[cfg(test)]
@@ -249,7 +330,9 @@ mod tests {
             args.push(path.as_os_str());
             run("nm", &args, "")
         });
-        let printed = list.as_ref().and_then(|list| run("c++filt", &[], list));
+        let printed = list
+            .as_ref()
+            .and_then(|list| run("c++filt", &["-i".as_ref()], list));
         let (Some(list), Some(printed)) = (list, printed) else {
             eprintln!("skipped: no libstdc++, nm or c++filt");
             return;

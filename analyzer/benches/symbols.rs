@@ -294,6 +294,17 @@ fn main() {
             "  contend, all threads {all:>8.3} s: {:.2} times as fast",
             one / all
         );
+        // What a second thread gains of addr2line, on this machine at this time.
+        let alone = || binaries.iter().map(theirs).for_each(drop);
+        let beside = || {
+            std::thread::scope(|scope| {
+                for binary in &binaries {
+                    scope.spawn(|| theirs(binary));
+                }
+            });
+        };
+        let gain = best(runs, alone).as_secs_f64() / best(runs, beside).as_secs_f64();
+        println!("  addr2line, a thread each: {gain:.2} times as fast");
     }
     println!("worst ratio {longest:.2}, at most 1.50 is wanted");
     std::process::exit(i32::from(longest > 1.5));

@@ -32,5 +32,5 @@ pub use space::AddressSpace;
 pub use stats::Ratio;
 pub use survey::Survey;
 #[doc(hidden)]
-pub use symbols::{AllCode, NamedCode, name_all_code};
+pub use symbols::{AllCode, NamedCode, NamedFrame, name_all_code};
 pub use symbols::{SymbolSources, symbols};

@@ -35,7 +35,9 @@ fn a_list_of_functions_names_them_as_perf_does() {
     );
     std::fs::write(&program, PROGRAM).unwrap();
     let mut record = Command::new("perf");
+    // V8 leaves a log of its own where it runs.
     record
+        .current_dir(scratch.path())
         .args(["record", "-q", "-e", "cpu-clock:u", "-F", "999", "-o"])
         .arg(&file)
         .args(["node", "--perf-basic-prof"])

@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// (`PERF_CONTEXT_MAX` in `include/uapi/linux/perf_event.h`).
 const FIRST_MARK: u64 = -4095i64 as u64;
 
+/// A function and a source line, as far as they are known.
+pub type NamedFrame = (Option<Arc<str>>, Option<Arc<str>>);
+
 /// An instruction with its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedCode {
@@ -33,7 +36,7 @@ pub struct NamedCode {
     /// Bytes from the start of the function, by the symbol table alone.
     pub behind: Option<u64>,
     /// Functions and source lines (`file:line`), the innermost inlined one first.
-    pub frames: Vec<(Option<Arc<str>>, Option<Arc<str>>)>,
+    pub frames: Vec<NamedFrame>,
 }
 
 /// All distinct instructions of a capture, sorted by process and address, and

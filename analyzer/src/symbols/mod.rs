@@ -26,7 +26,7 @@ mod starts;
 mod symtab;
 
 pub(crate) use binary::Answer;
-pub use code::{AllCode, NamedCode, name_all_code};
+pub use code::{AllCode, NamedCode, NamedFrame, name_all_code};
 pub(crate) use jit::Jit;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};

@@ -5,10 +5,13 @@ use crate::space::AddressSpace;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
 use contend_bundle::Bundle;
-use contend_perfdata::{Batch, Header, PerfData, RawRecord, WalkReport, Walker};
+use contend_perfdata::{Attr, AttrFlags, Batch, Header, PerfData, RawRecord, WalkReport, Walker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// As `clock_gettime(2)` numbers it.
+const CLOCK_MONOTONIC: i32 = 1;
 
 /// A capture, the threads that work on it and its cuts.
 #[derive(Debug)]
@@ -223,5 +226,13 @@ impl Capture {
         let space = AddressSpace::build(side_band, build_ids);
         self.given_up = space.given_up();
         space
+    }
+
+    /// Whether its times are those of `CLOCK_MONOTONIC`.
+    pub(crate) fn is_monotonic(&self) -> bool {
+        let attrs = &self.header().attrs;
+        let is_monotonic =
+            |attr: &Attr| attr.has_flags(AttrFlags::USE_CLOCKID) && attr.clockid == CLOCK_MONOTONIC;
+        !attrs.is_empty() && attrs.iter().all(|event| is_monotonic(&event.attr))
     }
 }

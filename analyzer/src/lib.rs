@@ -31,4 +31,6 @@ pub use memory::{Class, Counter, Counters, Level, Op, Snoop, Where};
 pub use space::AddressSpace;
 pub use stats::Ratio;
 pub use survey::Survey;
+#[doc(hidden)]
+pub use symbols::{AllCode, NamedCode, NamedFrame, name_all_code};
 pub use symbols::{SymbolSources, symbols};

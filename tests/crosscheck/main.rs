@@ -12,6 +12,7 @@
 mod common;
 mod known;
 mod latency;
+mod made;
 mod oracle;
 mod planted;
 

@@ -13,13 +13,14 @@ use crate::result::{
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::stats::{Ratio, Weights};
-use crate::symbols::{Answer, Names, Spot, SymbolSources};
+use crate::symbols::{Answer, Jit, Names, Spot, SymbolSources};
 use crate::topology::Topology;
 use anyhow::Result;
 use contend_perfdata::{At, CpuMode};
 use foldhash::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Makes the result of an analysis, with the names that can be found.
 ///
@@ -70,6 +71,7 @@ pub fn report(
     } = analysis;
     let mut context = Context {
         space: &space,
+        jit: Jit::open(&space, sources, capture.is_monotonic()),
         names: Names::default(),
         topology: &topology,
         sort,
@@ -81,7 +83,7 @@ pub fn report(
         replayed: replayed.as_ref(),
     };
     let spots = lines.iter().flat_map(|line| context.spots(line)).collect();
-    context.names = Names::look_up(&space, spots, sources, capture.pool())?;
+    context.names = Names::look_up(&space, &context.jit, spots, sources, capture.pool())?;
     quality.missing_binaries = std::mem::take(&mut context.names.missing);
     quality.warnings.append(&mut context.names.warnings);
     let lines = (0..)
@@ -155,6 +157,7 @@ fn ratios(classes: &[ClassRow]) -> Ratios {
 
 struct Context<'a> {
     space: &'a AddressSpace,
+    jit: Jit,
     names: Names,
     topology: &'a Topology,
     sort: Sort,
@@ -252,7 +255,7 @@ impl Context<'_> {
             }
             let answer = self.names.get(Spot::data(self.space, map, place.address))?;
             let symbol = answer.symbol.clone()?;
-            Some((symbol.name, symbol.offset))
+            Some((symbol.name.to_string(), symbol.offset))
         });
         if let Some((name, offset)) = named {
             object.name = Some(name);
@@ -277,11 +280,8 @@ impl Context<'_> {
         let rows = line.detail.rows.iter();
         // perf's columns are as wide as hidden rows need, too.
         let rows = rows.filter(|(_, row)| is_compat || self.is_row_shown(row));
-        let rows = rows.flat_map(|(key, row)| {
-            let code = self.code_map(*key, row);
-            let code = code.map(|map| Spot::code(self.space, map, key.ip));
-            [code, self.data_spot(*key, row, place)]
-        });
+        let rows = rows
+            .flat_map(|(key, row)| [self.code_spot(*key, row), self.data_spot(*key, row, place)]);
         rows.chain([own]).flatten().collect()
     }
 
@@ -310,8 +310,13 @@ impl Context<'_> {
 
     /// What is known of a row's instruction.
     fn code(&self, key: RowKey, row: &RawRow) -> Option<&Answer> {
+        self.names.get(self.code_spot(key, row)?)
+    }
+
+    fn code_spot(&self, key: RowKey, row: &RawRow) -> Option<Spot> {
         let map = self.code_map(key, row)?;
-        self.names.get(Spot::code(self.space, map, key.ip))
+        let (at, pid, _) = row.first.unwrap_or_default();
+        Some(self.jit.spot(self.space, map, pid, key.ip, at))
     }
 
     /// perf hides rows that have ordinary loads only.
@@ -361,12 +366,12 @@ impl Context<'_> {
         let has_ip = self.coalesce.contains(&Coalesce::Iaddr);
         let code = self.code_map(key, &row);
         let known = self.code(key, &row);
-        let function = known.and_then(|answer| Some(answer.symbol.as_ref()?.name.clone()));
+        let function = known.and_then(|answer| Some(answer.symbol.as_ref()?.name.to_string()));
         let (source, inlined) = known.map_or_else(Default::default, source);
         let variable = self.data_spot(key, &row, line).and_then(|spot| {
             let symbol = self.names.get(spot)?.symbol.as_ref()?;
             Some(Variable {
-                name: symbol.name.clone(),
+                name: symbol.name.to_string(),
                 offset: Hex(symbol.offset),
             })
         });
@@ -539,10 +544,11 @@ struct LinePlace {
 /// The source line of an instruction, and the functions around it where any is
 /// inlined.
 fn source(answer: &Answer) -> (Option<String>, Vec<InlineFrame>) {
-    let source = answer.frames.first().and_then(|frame| frame.source.clone());
+    let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+    let source = answer.frames.first().and_then(|frame| text(&frame.source));
     let frames = answer.frames.iter().map(|frame| InlineFrame {
-        function: frame.function.clone(),
-        source: frame.source.clone(),
+        function: text(&frame.function),
+        source: text(&frame.source),
     });
     let is_inlined = answer.frames.len() > 1;
     (source, frames.filter(|_| is_inlined).collect())

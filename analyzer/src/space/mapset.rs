@@ -27,15 +27,15 @@ const MOST_VISITS: usize = 10_000;
 
 /// A look-up met more mappings than [`MOST_VISITS`] and found nothing so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooManyVisits;
+pub(crate) struct TooManyVisits;
 
 /// One mapping, or a part of it, while it was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rect {
+pub(crate) struct Rect {
     pub(super) start: u64,
     /// Behind the last address.
     pub(super) end: u64,
-    pub(super) map: MapId,
+    pub(crate) map: MapId,
     pub(super) from: At,
     /// From here on it is gone.
     pub(super) to: At,
@@ -54,7 +54,7 @@ impl Rect {
 
 /// Mappings while events are read in order.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(crate) struct Sweep {
     /// What is mapped now, by start.
     live: BTreeMap<u64, Rect>,
     done: Vec<Rect>,
@@ -86,7 +86,7 @@ impl Sweep {
     }
 
     /// Maps a range, and ends what it covers.
-    pub(super) fn map(&mut self, start: u64, end: u64, map: MapId, at: At) {
+    pub(crate) fn map(&mut self, start: u64, end: u64, map: MapId, at: At) {
         self.unmap(start, end, at);
         let rect = Rect {
             start,
@@ -127,7 +127,7 @@ impl Sweep {
     }
 
     /// The finished set.
-    pub(super) fn finish(mut self) -> MapSet {
+    pub(crate) fn finish(mut self) -> MapSet {
         self.done.extend(self.live.into_values());
         MapSet::new(self.done)
     }
@@ -145,7 +145,7 @@ struct Group {
 
 /// The mappings of one process, ready to be asked.
 #[derive(Debug, Default)]
-pub(super) struct MapSet {
+pub(crate) struct MapSet {
     /// By start, then by time.
     rects: Vec<Rect>,
     groups: Vec<Group>,
@@ -191,7 +191,7 @@ impl MapSet {
     }
 
     /// What is mapped at an address at a moment.
-    pub(super) fn find(&self, address: u64, at: At) -> Result<Option<&Rect>, TooManyVisits> {
+    pub(crate) fn find(&self, address: u64, at: At) -> Result<Option<&Rect>, TooManyVisits> {
         let mut found = None;
         let all_visited = self.groups_around(address, |group| {
             let rects = self.rects_of(group);

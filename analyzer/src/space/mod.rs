@@ -9,9 +9,10 @@ mod tests;
 mod threads;
 
 pub(crate) use dso::{Dso, DsoId, DsoKind, Identity};
+pub(crate) use mapset::{MapSet, Sweep};
 
 use contend_perfdata::{At, BuildId, CpuMode, SideBand};
-use mapset::{MapSet, TooManyVisits};
+use mapset::TooManyVisits;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,19 @@ const MAP_SHARED: u32 = 1;
 /// A mapping of an address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MapId(u32);
+
+impl MapId {
+    /// The mapping at a place of a list; absent behind the last that can be
+    /// numbered.
+    pub(crate) fn from_index(index: usize) -> Option<Self> {
+        u32::try_from(index).ok().map(Self)
+    }
+
+    /// Its place in the list.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +119,11 @@ impl AddressSpace {
     pub fn find_code(&self, pid: i32, ip: u64, at: At) -> Option<MapId> {
         self.find(CpuMode::User, pid, ip, at)
             .or_else(|| self.find(CpuMode::Kernel, pid, ip, at))
+    }
+
+    /// Whether anything is known of a process.
+    pub(crate) fn has_process(&self, pid: i32) -> bool {
+        self.processes.contains_key(&pid)
     }
 
     fn image_at(&self, pid: i32, at: At) -> Option<ImageId> {

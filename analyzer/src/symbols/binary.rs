@@ -4,7 +4,7 @@ use super::dwarf::{Frame, Lines, Sections};
 use super::elf::{Bytes, Elf, ElfError, Use, open};
 use super::locate::Found;
 use super::symtab::{Symbol, Symbols};
-use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A place in a file (its offset in bytes), and what it is used for.
 pub(crate) type Place = (Use, u64);
@@ -22,16 +22,17 @@ pub(crate) struct Answer {
 /// What one binary says.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Of the places that are in no segment, nothing.
-    pub(super) places: BTreeMap<Place, Answer>,
+    /// One for each place that was asked for, in their order; nothing for those
+    /// that are in no segment.
+    pub(super) places: Vec<Option<Answer>>,
     /// What could not be read, for people.
     pub(super) remarks: Vec<String>,
 }
 
-/// Looks up places of a binary.
+/// Looks up places of a binary. It is quickest when they are sorted.
 pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     let mut remarks = Vec::new();
-    let mut remark = |path: &std::path::Path, error: &dyn std::fmt::Display| {
+    let mut remark = |path: &Path, error: &dyn std::fmt::Display| {
         remarks.push(format!("{}: {error}", path.display()));
     };
     let image = opened(&found.image, &mut remark);
@@ -39,7 +40,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     let debug = debug.and_then(|path| Some((path, opened(path, &mut remark)?)));
     let shared = found.shared.as_ref();
     let shared = shared.and_then(|path| Some((path, opened(path, &mut remark)?)));
-    let mut parsed = |path: &std::path::Path, bytes| match Elf::parse(bytes) {
+    let mut parsed = |path: &Path, bytes| match Elf::parse(bytes) {
         Ok(elf) => Some(elf),
         Err(error) => {
             remark(path, &error);
@@ -55,7 +56,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
     let Some(image) = image else {
         return Answers {
-            places: BTreeMap::new(),
+            places: vec![None; places.len()],
             remarks,
         };
     };
@@ -63,7 +64,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         Some((path, elf)) => (path.as_path(), elf),
         None => (found.image.as_path(), &image),
     };
-    let mut sections = |path: &std::path::Path, elf| match Sections::load(elf) {
+    let mut sections = |path: &Path, elf| match Sections::load(elf) {
         Ok(sections) => Some(sections),
         Err(error) => {
             remark(path, &error);
@@ -100,10 +101,31 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     }
 }
 
-fn opened(
-    path: &std::path::Path,
-    remark: &mut impl FnMut(&std::path::Path, &dyn std::fmt::Display),
-) -> Option<Bytes> {
+/// How many bytes in front of offsets of code their functions begin; absent
+/// where no symbol tells.
+pub(super) fn starts(found: &Found, offsets: &[u64]) -> Vec<Option<u64>> {
+    let opened = |path: &Path| open(path).ok();
+    let (image, debug) = (
+        opened(&found.image),
+        found.debug.as_deref().and_then(opened),
+    );
+    let parsed = |bytes| Elf::parse(bytes).ok();
+    let Some(image) = image.as_ref().and_then(parsed) else {
+        return vec![None; offsets.len()];
+    };
+    let debug = debug.as_ref().and_then(parsed);
+    let elves = debug.iter().chain([&image]);
+    let tables: Vec<_> = elves.map(|elf| Symbols::new(elf, Use::Code)).collect();
+    let behind = offsets.iter().map(|&offset| {
+        let svma = image.svma(offset, Use::Code)?;
+        let spans = tables.iter().find_map(|table| table.start(svma));
+        let before = || tables.iter().find_map(|table| table.start_unsized(svma));
+        Some(svma - spans.or_else(before)?)
+    });
+    behind.collect()
+}
+
+fn opened(path: &Path, remark: &mut impl FnMut(&Path, &dyn std::fmt::Display)) -> Option<Bytes> {
     match open(path) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
@@ -121,48 +143,40 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    fn answer(&self, places: &[Place]) -> BTreeMap<Place, Answer> {
-        let tables = |used: Use| -> Vec<(&Elf<'_>, Symbols)> {
+    fn answer(&self, places: &[Place]) -> Vec<Option<Answer>> {
+        let tables = |used: Use| -> Vec<Symbols<'_>> {
             let is_asked = places.iter().any(|&(wanted, _)| wanted == used);
             let elves = self.elves.iter().filter(|_| is_asked);
-            elves.map(|&elf| (elf, Symbols::new(elf, used))).collect()
+            elves.map(|elf| Symbols::new(elf, used)).collect()
         };
         let (code, data) = (tables(Use::Code), tables(Use::Data));
-        let mut answers = BTreeMap::new();
-        for &(used, offset) in places {
-            let Some(svma) = self.image.svma(offset, used) else {
-                continue;
-            };
-            let answer = match used {
+        let answers = places.iter().map(|&(used, offset)| {
+            let svma = self.image.svma(offset, used)?;
+            Some(match used {
                 Use::Data => Answer {
-                    symbol: data.iter().find_map(|(elf, table)| table.find(elf, svma)),
+                    symbol: data.iter().find_map(|table| table.find(svma)),
                     frames: Vec::new(),
                 },
                 Use::Code => self.code(&code, svma),
-            };
-            answers.insert((used, offset), answer);
-        }
-        answers
+            })
+        });
+        answers.collect()
     }
 
     /// The symbol table names the function, as in perf, because debug
     /// information knows no clones; where no symbol spans the address the
     /// function of the debug information does, and a symbol without a size
     /// where there is none.
-    fn code(&self, tables: &[(&Elf<'_>, Symbols)], svma: u64) -> Answer {
+    fn code(&self, tables: &[Symbols<'_>], svma: u64) -> Answer {
         let lines = self.lines.as_ref();
         let frames = lines.map_or_else(Vec::new, |lines| lines.frames(svma));
-        let spans = tables.iter().find_map(|(elf, table)| table.find(elf, svma));
+        let spans = tables.iter().find_map(|table| table.find(svma));
         let compiled = || {
             let name = frames.last()?.function.clone()?;
             // Where it starts is not known, and nobody asks for code.
             Some(Symbol { name, offset: 0 })
         };
-        let before = || {
-            tables
-                .iter()
-                .find_map(|(elf, table)| table.find_unsized(elf, svma))
-        };
+        let before = || tables.iter().find_map(|table| table.find_unsized(svma));
         Answer {
             symbol: spans.or_else(compiled).or_else(before),
             frames,

@@ -146,7 +146,7 @@ impl Kallsyms {
             }
         };
         (address < end).then(|| Symbol {
-            name: best.name.to_string(),
+            name: (*best.name).into(),
             offset: address - best.start,
         })
     }
@@ -177,7 +177,7 @@ ffffffffc0000100 t kvm_exit\t[kvm]
 
     fn at(symbols: &Kallsyms, address: u64, used: Use) -> Option<(String, u64)> {
         let symbol = symbols.find(address, used)?;
-        Some((symbol.name, symbol.offset))
+        Some((symbol.name.to_string(), symbol.offset))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! distinct places that are shown
 //!   → locate   which file is the binary; the build-id proves it
+//!   → jit      code that programs made: lists and dumps of their compilers
 //!   → binary   symbol tables and debug information: one worker a binary
 //!   → names    an answer for each place, and what was missing
 //! ```
@@ -10,16 +11,23 @@
 //! build-id: not its kernel, not its processes.
 
 mod binary;
+mod code;
 mod demangle;
 mod dwarf;
 mod elf;
+mod jit;
+mod jitdump;
 mod kallsyms;
 mod locate;
 mod names;
 mod needs;
+mod perf_map;
+mod starts;
 mod symtab;
 
 pub(crate) use binary::Answer;
+pub use code::{AllCode, NamedCode, NamedFrame, name_all_code};
+pub(crate) use jit::Jit;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;

@@ -3,6 +3,7 @@
 
 use super::binary::{Answer, answer};
 use super::elf::Use;
+use super::jit::Jit;
 use super::kallsyms::Kallsyms;
 use super::locate::{Locator, Search, SymbolSources};
 use super::symtab::Symbol;
@@ -10,16 +11,18 @@ use crate::result::MissingBinary;
 use crate::space::{AddressSpace, Dso, DsoId, DsoKind, MapId};
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// An address that wants a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Spot {
-    dso: DsoId,
-    used: Use,
+    pub(super) dso: DsoId,
+    /// In code that a program made, which code; the offset is the address then.
+    pub(super) made: Option<MapId>,
+    pub(super) used: Use,
     /// In a file, its offset; in the kernel and its modules, from the start of
     /// the mapping.
-    offset: u64,
+    pub(super) offset: u64,
     /// Of the kernel and its modules, the address; else 0, so that one place in
     /// a file is one spot wherever it is mapped.
     address: u64,
@@ -36,12 +39,32 @@ impl Spot {
         Self::new(space, map, address, Use::Data)
     }
 
+    /// The same place, when it is known to be in code that a program made.
+    pub(super) fn made(self, code: MapId, address: u64) -> Self {
+        Self {
+            made: Some(code),
+            offset: address,
+            ..self
+        }
+    }
+
+    /// The place some bytes in front.
+    pub(super) fn before(self, bytes: u64) -> Self {
+        let is_kernel = self.address != 0;
+        Self {
+            offset: self.offset.wrapping_sub(bytes),
+            address: self.address.wrapping_sub(if is_kernel { bytes } else { 0 }),
+            ..self
+        }
+    }
+
     fn new(space: &AddressSpace, map: MapId, address: u64, used: Use) -> Self {
         let mapping = space.map(map);
         let kind = space.dso(mapping.dso).kind;
         let is_kernel = matches!(kind, DsoKind::Kernel | DsoKind::Module);
         Self {
             dso: mapping.dso,
+            made: None,
             used,
             offset: if is_kernel {
                 address.wrapping_sub(mapping.start)
@@ -56,7 +79,8 @@ impl Spot {
 /// The names of spots, and what would be needed for more.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    answers: BTreeMap<Spot, Answer>,
+    /// In the order of their spots.
+    answers: Vec<(Spot, Answer)>,
     /// Binaries that are needed and not here, by path.
     pub(crate) missing: Vec<MissingBinary>,
     /// What else the reader should know.
@@ -64,13 +88,15 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Looks up the names of all spots.
+    /// Looks up the names of all spots, each of which may be there any number of
+    /// times.
     ///
     /// # Errors
     /// When a file or folder that the user named cannot be used.
     pub(crate) fn look_up(
         space: &AddressSpace,
-        spots: BTreeSet<Spot>,
+        jit: &Jit,
+        mut spots: Vec<Spot>,
         sources: &SymbolSources,
         pool: &rayon::ThreadPool,
     ) -> Result<Self> {
@@ -80,18 +106,23 @@ impl Names {
         }
         sources.check()?;
         let kernel = Kernel::open(space, sources, &mut names.warnings)?;
-        let mut by_dso: BTreeMap<DsoId, Vec<Spot>> = BTreeMap::new();
-        for spot in spots {
-            by_dso.entry(spot.dso).or_default().push(spot);
-        }
+        names.warnings.extend_from_slice(&jit.warnings);
+        spots.sort_unstable();
+        spots.dedup();
         let mut missing: BTreeSet<(String, Option<String>)> = BTreeSet::new();
-        let mut wanted: Vec<(&Dso, Vec<Spot>)> = Vec::new();
-        for (id, spots) in by_dso {
-            let dso = space.dso(id);
+        let mut wanted: Vec<(&Dso, &[Spot])> = Vec::new();
+        for spots in spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made)) {
+            if let Some(code) = spots[0].made {
+                let each = spots.iter();
+                let known = each.filter_map(|&spot| Some((spot, jit.answer(code, spot.offset)?)));
+                names.answers.extend(known);
+                continue;
+            }
+            let dso = space.dso(spots[0].dso);
             match dso.kind {
                 DsoKind::Anonymous => {}
                 DsoKind::Kernel | DsoKind::Module => {
-                    for &spot in &spots {
+                    for &spot in spots {
                         match kernel.symbol(dso, spot) {
                             Some(symbol) => names.know(spot, symbol),
                             None if spot.used == Use::Code || dso.build_id.is_some() => {
@@ -101,7 +132,7 @@ impl Names {
                         }
                     }
                 }
-                DsoKind::File | DsoKind::Vdso if is_needed(dso, &spots) => {
+                DsoKind::File | DsoKind::Vdso if is_needed(dso, spots) => {
                     wanted.push((dso, spots));
                 }
                 DsoKind::File | DsoKind::Vdso => {}
@@ -109,7 +140,7 @@ impl Names {
         }
         let locator = Locator::new(sources);
         let results: Vec<_> = pool.install(|| {
-            let each = wanted.par_iter().map(|(dso, spots)| {
+            let each = wanted.par_iter().with_max_len(1).map(|(dso, spots)| {
                 let search = locator.find(dso);
                 let places: Vec<_> = spots.iter().map(|spot| (spot.used, spot.offset)).collect();
                 let answers = search.found.as_ref().map(|found| answer(found, &places));
@@ -129,11 +160,9 @@ impl Names {
                 unproven.insert(path);
             }
             names.warnings.extend(answers.remarks);
-            for spot in spots {
-                if let Some(answer) = answers.places.get(&(spot.used, spot.offset)) {
-                    names.answers.insert(*spot, answer.clone());
-                }
-            }
+            let each = spots.iter().zip(answers.places);
+            let known = each.filter_map(|(&spot, answer)| Some((spot, answer?)));
+            names.answers.extend(known);
         }
         if !unproven.is_empty() {
             let paths: Vec<String> = unproven.into_iter().collect();
@@ -147,6 +176,7 @@ impl Names {
             .into_iter()
             .map(|(path, build_id)| MissingBinary { path, build_id })
             .collect();
+        names.answers.sort_unstable_by_key(|&(spot, _)| spot);
         // Two mappings of one file would say the same twice.
         names.warnings.sort();
         names.warnings.dedup();
@@ -158,7 +188,7 @@ impl Names {
             symbol: Some(symbol),
             frames: Vec::new(),
         };
-        self.answers.insert(spot, answer);
+        self.answers.push((spot, answer));
     }
 
     /// Says what was refused in the user's own folders, and why the rest of a
@@ -185,11 +215,13 @@ impl Names {
 
     /// What is known of a spot.
     pub(crate) fn get(&self, spot: Spot) -> Option<&Answer> {
-        self.answers.get(&spot)
+        let found = self.answers.binary_search_by_key(&spot, |&(spot, _)| spot);
+        Some(&self.answers[found.ok()?].1)
     }
 }
 
-fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
+/// Whether spots have names in a file.
+pub(super) fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
     is_needed_file(dso, spots.iter().any(|spot| spot.used == Use::Code))
 }
 
@@ -218,12 +250,17 @@ impl SymbolSources {
 }
 
 /// What is known of the kernel of the capture.
-struct Kernel {
+#[derive(Debug)]
+pub(super) struct Kernel {
     symbols: Option<Kallsyms>,
 }
 
 impl Kernel {
-    fn open(
+    /// Reads what the user gave; what is odd about it becomes warnings.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn open(
         space: &AddressSpace,
         sources: &SymbolSources,
         warnings: &mut Vec<String>,
@@ -259,12 +296,13 @@ impl Kernel {
         })
     }
 
-    fn symbol(&self, dso: &Dso, spot: Spot) -> Option<Symbol> {
+    /// The symbol of a spot in the kernel or its modules.
+    pub(super) fn symbol(&self, dso: &Dso, spot: Spot) -> Option<Symbol> {
         let registered = dso.kind == DsoKind::Module && !is_module(dso);
         if registered {
             // A mapping that the kernel named itself, such as a BPF program.
             return Some(Symbol {
-                name: dso.display_name().into_owned(),
+                name: dso.display_name().into(),
                 offset: spot.offset,
             });
         }
@@ -286,3 +324,7 @@ impl Kernel {
 pub(super) fn is_module(dso: &Dso) -> bool {
     dso.name.starts_with(b"/") || dso.name.starts_with(b"[")
 }
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

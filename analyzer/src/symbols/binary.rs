@@ -1,10 +1,12 @@
 //! Answers for the addresses of one binary.
 
 use super::dwarf::{Frame, Lines, Sections};
-use super::elf::{Bytes, Elf, ElfError, Use, open};
+use super::elf::{Bytes, Elf, Use};
+use super::image::Image;
 use super::locate::Found;
 use super::symtab::{Symbol, Symbols};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// A place in a file (its offset in bytes), and what it is used for.
 pub(crate) type Place = (Use, u64);
@@ -31,28 +33,28 @@ pub(super) struct Answers {
 /// Looks up places of a binary.
 pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     let mut remarks = Vec::new();
-    let mut remark = |path: &std::path::Path, error: &dyn std::fmt::Display| {
-        remarks.push(format!("{}: {error}", path.display()));
+    let mut remark = |file: &Image, error: &dyn Display| {
+        remarks.push(format!("{file}: {error}"));
     };
     let image = opened(&found.image, &mut remark);
     let debug = found.debug.as_ref();
-    let debug = debug.and_then(|path| Some((path, opened(path, &mut remark)?)));
+    let debug = debug.and_then(|file| Some((file, opened(file, &mut remark)?)));
     let shared = found.shared.as_ref();
-    let shared = shared.and_then(|path| Some((path, opened(path, &mut remark)?)));
-    let mut parsed = |path: &std::path::Path, bytes| match Elf::parse(bytes) {
+    let shared = shared.and_then(|file| Some((file, opened(file, &mut remark)?)));
+    let mut parsed = |file: &Image, bytes| match Elf::parse(bytes) {
         Ok(elf) => Some(elf),
         Err(error) => {
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     };
     let image = image.as_ref().and_then(|bytes| parsed(&found.image, bytes));
     let debug = debug
         .as_ref()
-        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+        .and_then(|(file, bytes)| Some((*file, parsed(file, bytes)?)));
     let shared = shared
         .as_ref()
-        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+        .and_then(|(file, bytes)| Some((*file, parsed(file, bytes)?)));
     let Some(image) = image else {
         return Answers {
             places: BTreeMap::new(),
@@ -60,13 +62,13 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         };
     };
     let with_lines = match &debug {
-        Some((path, elf)) => (path.as_path(), elf),
-        None => (found.image.as_path(), &image),
+        Some((file, elf)) => (*file, elf),
+        None => (&found.image, &image),
     };
-    let mut sections = |path: &std::path::Path, elf| match Sections::load(elf) {
+    let mut sections = |file: &Image, elf| match Sections::load(elf) {
         Ok(sections) => Some(sections),
         Err(error) => {
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     };
@@ -76,7 +78,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         .then(|| sections(with_lines.0, with_lines.1))
         .flatten();
     let shared = shared.as_ref().filter(|_| wants_lines);
-    let shared = shared.and_then(|(path, elf)| sections(path, elf));
+    let shared = shared.and_then(|(file, elf)| sections(file, elf));
     let lines =
         main.as_ref().and_then(
             |main| match Lines::new(with_lines.1, main, shared.as_ref()) {
@@ -100,15 +102,11 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     }
 }
 
-fn opened(
-    path: &std::path::Path,
-    remark: &mut impl FnMut(&std::path::Path, &dyn std::fmt::Display),
-) -> Option<Bytes> {
-    match open(path) {
+fn opened(file: &Image, remark: &mut impl FnMut(&Image, &dyn Display)) -> Option<Bytes> {
+    match file.open() {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            let error: ElfError = error;
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     }

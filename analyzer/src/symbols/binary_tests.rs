@@ -1,6 +1,7 @@
 //! Binaries made of bytes that nobody should trust.
 
 use super::*;
+use crate::symbols::image::Origin;
 use contend_fixtures::{ElfSymbol, elf_program};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ fn sample() -> Vec<u8> {
 
 fn found(image: &Path) -> Found {
     Found {
-        image: image.to_owned(),
+        image: Image::at(image.to_owned(), Origin::Named),
         debug: None,
         shared: None,
         has_lines: false,
@@ -243,7 +244,9 @@ fn split_debug_information_is_found() {
         eprintln!("skipped: no gcc and binutils");
         return;
     }
-    let bytes = super::open(Path::new(&binary)).unwrap();
+    let bytes = Image::at(binary.clone().into(), Origin::Named)
+        .open()
+        .unwrap();
     let id = super::Elf::parse(&bytes).unwrap().build_id().unwrap();
     let dso = |id: &[u8]| Dso {
         name: b"/opt/prog".as_slice().into(),
@@ -251,15 +254,19 @@ fn split_debug_information_is_found() {
         inode: None,
         build_id: contend_perfdata::BuildIdBytes::new(id),
     };
-    let locator = Locator::new(&SymbolSources {
+    let sources = SymbolSources {
         enabled: true,
         folders: vec![scratch.path().to_owned()],
-        kallsyms: None,
-    });
+        ..SymbolSources::default()
+    };
+    let demo = "../fixtures/demo/false-sharing.perf.data";
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(demo);
+    let capture = crate::Capture::open(&demo, 1, 1 << 20).unwrap();
+    let locator = Locator::new(&sources, &capture).unwrap();
     let search = locator.find(&dso(&id));
     let found = search.found.unwrap();
-    assert_eq!(found.image, Path::new(&binary));
-    assert_eq!(found.debug.as_deref(), Some(Path::new(&debug)));
+    assert_eq!(found.image.to_string(), binary);
+    assert_eq!(found.debug.as_ref().map(Image::to_string), Some(debug));
     let places: Vec<Place> = (0x1000..0x1400).map(|at| (Use::Code, at)).collect();
     let answers = answer(&found, &places);
     let named = answers.places.values().filter(|answer| {

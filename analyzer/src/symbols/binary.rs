@@ -4,6 +4,7 @@ use super::dwarf::{Frame, Lines, Sections};
 use super::elf::{Bytes, Elf, Use};
 use super::image::Image;
 use super::locate::Found;
+use super::minidebug;
 use super::symtab::{Symbol, Symbols};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -61,6 +62,18 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
             remarks,
         };
     };
+    // A table that another file has whole is not needed in part.
+    let is_needed = debug.is_none() && !image.has_symbols();
+    let mini = if is_needed {
+        minidebug::open(&image)
+    } else {
+        Ok(None)
+    };
+    let inflated = mini.as_ref().ok().and_then(Option::as_ref);
+    let inside = inflated.and_then(|bytes| parsed(&found.image, bytes));
+    if let Err(error) = &mini {
+        remark(&found.image, error);
+    }
     let with_lines = match &debug {
         Some((file, elf)) => (*file, elf),
         None => (&found.image, &image),
@@ -93,7 +106,12 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         image: &image,
         // Split debug files have the whole table, the stripped binary the
         // dynamic one.
-        elves: debug.iter().map(|(_, elf)| elf).chain([&image]).collect(),
+        elves: debug
+            .iter()
+            .map(|(_, elf)| elf)
+            .chain([&image])
+            .chain(&inside)
+            .collect(),
         lines,
     };
     Answers {

@@ -278,3 +278,69 @@ fn split_debug_information_is_found() {
     let other = locator.find(&dso(&[9; 20]));
     assert!(other.found.is_none() && !other.refused.is_empty());
 }
+
+#[test]
+fn functions_of_a_stripped_binary_come_from_its_mini_debug_info() {
+    const SOURCE: &str = "\
+        static volatile int n;
+        __attribute__((noinline)) static int hidden_one(int a) { n += a; return n * 3; }
+        __attribute__((noinline)) static int hidden_two(int a) { n -= a; return n * 5; }
+        int main(int c, char **v) { return hidden_one(c) + hidden_two(c); }
+    ";
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("a.c"), SOURCE).unwrap();
+    std::fs::write(path("kept"), "hidden_one\nhidden_two\n").unwrap();
+    let (whole, mini, binary) = (path("whole"), path("mini"), path("binary"));
+    let kept = format!("--keep-symbols={}", path("kept"));
+    let section = format!(".gnu_debugdata={mini}.xz");
+    let made = tool("gcc", &["-O2", "-o", &whole, &path("a.c")])
+        .and_then(|_| tool("objcopy", &["-S", &kept, &whole, &mini]))
+        .and_then(|_| tool("xz", &["--keep", &mini]))
+        .and_then(|_| tool("strip", &["--strip-all", "-o", &binary, &whole]))
+        .and_then(|_| tool("objcopy", &["--add-section", &section, &binary]));
+    let listed = std::process::Command::new("nm")
+        .args(["-S", &whole])
+        .output();
+    let (Some(_), Ok(listed)) = (made, listed) else {
+        eprintln!("skipped: no gcc, binutils and xz");
+        return;
+    };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut checked = 0;
+    let bytes = super::super::elf::open(Path::new(&binary)).unwrap();
+    let elf = Elf::parse(&bytes).unwrap();
+    let places: Vec<Place> = (0x1000..0x1400).map(|at| (Use::Code, at)).collect();
+    let answers = answer(&found(Path::new(&binary)), &places);
+    assert_eq!(answers.remarks, Vec::<String>::new());
+    for &(used, offset) in &places {
+        let Some(svma) = elf.svma(offset, used) else {
+            continue;
+        };
+        let expected = listed.lines().find_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [start, size, _, name @ ("hidden_one" | "hidden_two")] = words[..] else {
+                return None;
+            };
+            let number = |text| u64::from_str_radix(text, 16).unwrap();
+            let start = number(start);
+            (start..start + number(size))
+                .contains(&svma)
+                .then_some(name)
+        });
+        let answer = answers.places.get(&(used, offset));
+        let symbol = answer.and_then(|answer| answer.symbol.as_ref());
+        if let Some(name) = expected {
+            assert_eq!(symbol.map(|symbol| &*symbol.name), Some(name), "{svma:x}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{listed}");
+
+    // What is no xz is a remark, and the rest is as it was.
+    std::fs::write(path("mini.xz"), "no xz").unwrap();
+    tool("objcopy", &["--update-section", &section, &binary]).unwrap();
+    let answers = answer(&found(Path::new(&binary)), &places);
+    let remark = ".gnu_debugdata is of no use";
+    assert!(answers.remarks[0].contains(remark), "{:?}", answers.remarks);
+}

@@ -43,6 +43,9 @@ pub(crate) enum ElfError {
         /// Bytes that it has in the file.
         packed: u64,
     },
+    /// The compressed symbol table inside cannot be inflated.
+    #[error("its {0} is of no use: {1}")]
+    Mini(&'static str, #[source] io::Error),
 }
 
 trait Readable: Read + Seek + Send {}
@@ -91,6 +94,12 @@ pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
         return Err(io::Error::other("not a regular file").into());
     }
     Ok(bytes(Box::new(file), meta.len()))
+}
+
+/// Takes a file that is in memory.
+pub(super) fn open_bytes(file: Vec<u8>) -> Bytes {
+    let length = file.len() as u64;
+    bytes(Box::new(io::Cursor::new(file)), length)
 }
 
 /// Opens a file that others read at the same time.
@@ -252,6 +261,11 @@ impl<'a> Elf<'a> {
             });
         }
         Ok(Some(data.decompress()?))
+    }
+
+    /// Whether it has the whole symbol table (`.symtab`).
+    pub(super) fn has_symbols(&self) -> bool {
+        self.file.symbol_table().is_some()
     }
 
     /// Whether it has line tables or functions of its own.

@@ -19,6 +19,7 @@ mod image;
 mod kallsyms;
 mod kernel;
 mod locate;
+mod minidebug;
 mod names;
 mod needs;
 mod symtab;

@@ -8,6 +8,7 @@ mod bad_input;
 mod bundles;
 #[path = "../common/mod.rs"]
 mod common;
+mod debuginfod;
 mod documented;
 mod every_capture;
 mod index;

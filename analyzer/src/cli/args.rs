@@ -85,6 +85,11 @@ pub(super) struct SymbolArguments {
     /// bundle's]
     #[arg(long, value_name = "FILE")]
     pub(super) kallsyms: Option<PathBuf>,
+
+    /// Ask the debuginfod servers of $DEBUGINFOD_URLS for binaries that are not here: sends their
+    /// build-ids
+    #[arg(long)]
+    pub(super) debuginfod: bool,
 }
 
 impl SymbolArguments {
@@ -94,6 +99,7 @@ impl SymbolArguments {
             enabled: true,
             folders: self.symbol_dir.clone(),
             kallsyms: self.kallsyms.clone(),
+            debuginfod: self.debuginfod,
         }
     }
 }
@@ -189,7 +195,7 @@ pub(super) struct C2cArguments {
     pub(super) perf_compat: bool,
 
     /// Look up no names
-    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms", "debuginfod"])]
     pub(super) no_symbols: bool,
 
     #[command(flatten)]

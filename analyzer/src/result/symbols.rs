@@ -32,7 +32,7 @@ pub struct BinaryFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// What kind of place that is: `bundle`, `symbol-dir`, `perf-cache`, `system`,
-    /// `path`, or `kallsyms`, the file of that option.
+    /// `path`, `debuginfod`, or `kallsyms`, the file of that option.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// Its debug information, when it is a file of its own.

@@ -22,6 +22,8 @@ pub(crate) enum Origin {
     System,
     /// At the recorded path on this machine.
     Recorded,
+    /// Given by a debuginfod server, now or before.
+    Debuginfod,
     /// The file of `--kallsyms`.
     Kallsyms,
 }
@@ -35,13 +37,14 @@ impl Origin {
             Self::Cache => "perf-cache",
             Self::System => "system",
             Self::Recorded => "path",
+            Self::Debuginfod => "debuginfod",
             Self::Kallsyms => "kallsyms",
         }
     }
 
     /// Whether the user named the place: what is wrong there is worth a word.
     pub(super) fn is_named(self) -> bool {
-        matches!(self, Self::Bundle | Self::Named)
+        matches!(self, Self::Bundle | Self::Named | Self::Debuginfod)
     }
 }
 

@@ -7,6 +7,7 @@
 //! ~/.debug       perf's cache
 //! /usr/lib/debug .build-id tree
 //! the recorded path itself
+//! debuginfod     only if the user asks for it
 //! ```
 //! A file is taken only if its build-id is the recorded one. Where the capture
 //! does not know the build-id, only what lies in a folder of `--symbol-dir` under
@@ -14,6 +15,7 @@
 //! A kernel is never looked for: this machine's is another one.
 
 use super::archive::{Archive, member_of};
+use super::debuginfod::{Debuginfod, Wanted};
 use super::elf::Elf;
 use super::folders::{by_id, by_name, checksum, relative};
 use super::image::{Image, Origin};
@@ -36,6 +38,8 @@ pub struct SymbolSources {
     pub folders: Vec<PathBuf>,
     /// A copy of `/proc/kallsyms` of the recording machine.
     pub kallsyms: Option<PathBuf>,
+    /// Whether the servers of `DEBUGINFOD_URLS` are asked for what is not here.
+    pub debuginfod: bool,
 }
 
 /// The files that answer for a binary.
@@ -87,26 +91,29 @@ pub(crate) struct Locator {
     pool: Option<Arc<ThreadPool>>,
     /// Where binaries are looked for, in this order.
     roots: Vec<Root>,
+    /// Asked for what is in none of them.
+    debuginfod: Option<Debuginfod>,
 }
 
 /// A place with binaries.
 #[derive(Debug)]
 enum Root {
-    Archive(Archive),
+    Archive(Box<Archive>),
     Folder(PathBuf, Origin),
 }
 
 /// What a file turned out to be.
-struct Examined {
+pub(super) struct Examined {
     image: Image,
-    build_id: Option<Vec<u8>>,
+    pub(super) build_id: Option<Vec<u8>>,
     has_contents: bool,
     has_lines: bool,
     debug_link: Option<(String, u32)>,
     shared_link: Option<(String, Vec<u8>)>,
 }
 
-fn examine(image: Image) -> Option<Examined> {
+/// Reads the headers of a file; absent when it is no ELF file.
+pub(super) fn examine(image: Image) -> Option<Examined> {
     let bytes = image.open().ok()?;
     let elf = Elf::parse(&bytes).ok()?;
     Some(Examined {
@@ -120,7 +127,7 @@ fn examine(image: Image) -> Option<Examined> {
 }
 
 /// Writes a build-id as its usual text.
-fn hex(id: &[u8]) -> String {
+pub(super) fn hex(id: &[u8]) -> String {
     id.iter().fold(String::new(), |mut text, byte| {
         // A string takes every text.
         let _ = write!(text, "{byte:02x}");
@@ -128,18 +135,25 @@ fn hex(id: &[u8]) -> String {
     })
 }
 
-/// Under which names files with this build-id may stand: old recorders write 20
-/// bytes whatever its length, the rest being zeros.
-fn spellings(id: &[u8]) -> Vec<String> {
-    let shorter = [16, 8].into_iter().filter_map(|length| {
+/// A build-id without what an old recorder added: those write 20 bytes whatever
+/// its length, the rest being zeros.
+fn unpadded(id: &[u8]) -> &[u8] {
+    let shorter = [8, 16].into_iter().find_map(|length| {
         let (own, rest) = id.split_at_checked(length)?;
         (!rest.is_empty() && rest.iter().all(|&byte| byte == 0)).then_some(own)
     });
-    [id].into_iter().chain(shorter).map(hex).collect()
+    shorter.unwrap_or(id)
+}
+
+/// Under which names files with this build-id may stand.
+fn spellings(id: &[u8]) -> Vec<String> {
+    let own = unpadded(id);
+    let padded = (own != id).then(|| hex(id));
+    [hex(own)].into_iter().chain(padded).collect()
 }
 
 /// Whether two build-ids are one, the recorded one perhaps padded.
-fn is_same_id(recorded: &[u8], own: &[u8]) -> bool {
+pub(super) fn is_same_id(recorded: &[u8], own: &[u8]) -> bool {
     let (short, long) = if own.len() <= recorded.len() {
         (own, recorded)
     } else {
@@ -164,6 +178,7 @@ impl Locator {
             bundle: capture.bundle().cloned(),
             pool: None,
             roots: Vec::new(),
+            debuginfod: None,
         };
         if !sources.enabled {
             return Ok(locator);
@@ -176,14 +191,14 @@ impl Locator {
         }
         if let (Some(bundle), Some(pool)) = (&locator.bundle, &locator.pool) {
             let archive = Archive::of_bundle(Arc::clone(bundle), capture.path(), Arc::clone(pool));
-            locator.roots.push(Root::Archive(archive));
+            locator.roots.push(Root::Archive(Box::new(archive)));
         }
         for path in &sources.folders {
             let root = match &locator.pool {
                 Some(pool) if is_archive(path) => {
                     let opened = Archive::open(path, Arc::clone(pool));
                     let what = || format!("cannot use --symbol-dir {}", path.display());
-                    Root::Archive(opened.with_context(what)?)
+                    Root::Archive(Box::new(opened.with_context(what)?))
                 }
                 _ => {
                     let no_such = "no such folder, and no archive of binaries";
@@ -199,6 +214,9 @@ impl Locator {
         locator.roots.extend(cache);
         let system = PathBuf::from("/usr/lib/debug");
         locator.roots.push(Root::Folder(system, Origin::System));
+        if sources.debuginfod {
+            locator.debuginfod = Some(Debuginfod::from_environment()?);
+        }
         Ok(locator)
     }
 
@@ -234,57 +252,49 @@ impl Locator {
             Root::Archive(archive) => Some(archive.remarks()),
             Root::Folder(..) => None,
         });
-        archives.flatten().collect()
+        let servers = self.debuginfod.iter().map(Debuginfod::remarks);
+        archives.chain(servers).flatten().collect()
     }
 
     /// Finds the files of a binary.
     pub(crate) fn find(&self, dso: &Dso) -> Search {
-        let mut search = Search::default();
         if !matches!(dso.kind, DsoKind::File | DsoKind::Vdso) {
-            return search;
+            return Search::default();
         }
         let name = dso.display_name();
         let recorded = Path::new(name.as_ref());
         let wanted = dso.build_id.as_ref().map(|id| id.as_bytes());
-        let mut image: Option<Examined> = None;
-        let mut debug: Option<Examined> = None;
+        let mut hunt = Hunt::new(wanted);
         for candidate in self.candidates(recorded, wanted) {
-            let Some(file) = examine(candidate) else {
-                continue;
-            };
-            let origin = file.image.origin();
-            let is_right = match (wanted, &file.build_id) {
-                (Some(wanted), Some(own)) => is_same_id(wanted, own),
-                (Some(_), None) => false,
-                (None, _) => origin == Origin::Named,
-            };
-            if !is_right {
-                search.refused.insert(Refusal {
-                    file: file.image.to_string(),
-                    build_id: file.build_id.as_deref().map(hex),
-                    is_named: origin.is_named(),
-                });
-                continue;
-            }
-            let place = if file.has_contents {
-                &mut image
-            } else {
-                &mut debug
-            };
-            place.get_or_insert(file);
-            let is_complete = image.as_ref().is_some_and(|file| file.has_lines);
-            if is_complete || image.is_some() && debug.is_some() {
+            hunt.consider(candidate);
+            if hunt.has_lines() || hunt.image.is_some() && hunt.debug.is_some() {
                 break;
             }
         }
-        if let (Some(file), None) = (&image, &debug)
+        if hunt.image.is_none() {
+            self.ask(&mut hunt, Wanted::Executable);
+        }
+        if let (Some(file), None) = (&hunt.image, &hunt.debug)
             && !file.has_lines
         {
-            debug = self.by_link(recorded, file);
+            hunt.debug = self.by_link(recorded, file);
         }
-        if image.as_ref().is_some_and(|file| file.has_lines) {
-            debug = None;
+        if hunt.image.is_some() && !hunt.has_lines() && hunt.debug.is_none() {
+            self.ask(&mut hunt, Wanted::Debuginfo);
         }
+        if hunt.has_lines() {
+            hunt.debug = None;
+        }
+        let Hunt {
+            image,
+            debug,
+            refused,
+            ..
+        } = hunt;
+        let mut search = Search {
+            refused,
+            ..Search::default()
+        };
         let lines = debug.as_ref().or(image.as_ref());
         let shared = lines.and_then(|file| {
             let (name, id) = file.shared_link.as_ref()?;
@@ -304,6 +314,18 @@ impl Locator {
             is_proven: wanted.is_some(),
         });
         search
+    }
+
+    /// Looks into the cache of debuginfod, and asks its servers if that does not
+    /// have it.
+    fn ask(&self, hunt: &mut Hunt<'_>, wanted: Wanted) {
+        let (Some(servers), Some(id)) = (&self.debuginfod, hunt.wanted) else {
+            return;
+        };
+        let id = unpadded(id);
+        if !hunt.consider(servers.cached(&hex(id), wanted)) {
+            servers.fetch(id, wanted).map(|image| hunt.consider(image));
+        }
     }
 
     /// What may be the binary or its debug file, the likeliest first. Members of
@@ -393,9 +415,67 @@ impl Locator {
             };
             root.by_ids(vec![hex(id)]).chain(by_name)
         });
-        let mut files = beside.into_iter().chain(in_roots).filter_map(examine);
+        let servers = self.debuginfod.iter().flat_map(|servers| {
+            let cached = servers.cached(&hex(id), Wanted::Debuginfo);
+            let fetched = std::iter::once_with(|| servers.fetch(id, Wanted::Debuginfo));
+            [cached].into_iter().chain(fetched.flatten())
+        });
+        let images = beside.into_iter().chain(in_roots).chain(servers);
+        let mut files = images.filter_map(examine);
         let found = files.find(|file| file.build_id.as_deref() == Some(id))?;
         Some(found.image)
+    }
+}
+
+/// A search that is going on.
+struct Hunt<'a> {
+    wanted: Option<&'a [u8]>,
+    image: Option<Examined>,
+    debug: Option<Examined>,
+    refused: BTreeSet<Refusal>,
+}
+
+impl<'a> Hunt<'a> {
+    fn new(wanted: Option<&'a [u8]>) -> Self {
+        Self {
+            wanted,
+            image: None,
+            debug: None,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    /// Whether the binary itself has debug information.
+    fn has_lines(&self) -> bool {
+        self.image.as_ref().is_some_and(|file| file.has_lines)
+    }
+
+    /// Takes a file if it is the right build. Whether it is.
+    fn consider(&mut self, candidate: Image) -> bool {
+        let Some(file) = examine(candidate) else {
+            return false;
+        };
+        let origin = file.image.origin();
+        let is_right = match (self.wanted, &file.build_id) {
+            (Some(wanted), Some(own)) => is_same_id(wanted, own),
+            (Some(_), None) => false,
+            (None, _) => origin == Origin::Named,
+        };
+        if is_right {
+            let place = if file.has_contents {
+                &mut self.image
+            } else {
+                &mut self.debug
+            };
+            place.get_or_insert(file);
+        } else {
+            self.refused.insert(Refusal {
+                file: file.image.to_string(),
+                build_id: file.build_id.as_deref().map(hex),
+                is_named: origin.is_named(),
+            });
+        }
+        is_right
     }
 }
 
@@ -440,7 +520,7 @@ mod tests {
         assert_eq!(spellings(&id), ["ab".repeat(20)]);
         id[16..].fill(0);
         let short = "ab".repeat(16);
-        assert_eq!(spellings(&id), [format!("{short}00000000"), short]);
+        assert_eq!(spellings(&id), [short.clone(), format!("{short}00000000")]);
         assert_eq!(spellings(&[0xab; 8]), ["ab".repeat(8)]);
     }
 }

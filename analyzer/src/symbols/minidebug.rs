@@ -39,8 +39,7 @@ pub(super) fn open(elf: &Elf<'_>) -> Result<Option<Bytes>, ElfError> {
 fn inflate(packed: &[u8]) -> io::Result<Vec<u8>> {
     let limit = (packed.len() as u64)
         .saturating_mul(MOST_GROWTH)
-        .max(1 << 20)
-        .min(LARGEST);
+        .clamp(1 << 20, LARGEST);
     let mut bytes = Vec::new();
     XzReader::new_mem_limit(packed, false, MOST_MEMORY)
         .take(limit + 1)

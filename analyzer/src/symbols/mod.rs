@@ -7,10 +7,12 @@
 //!   → names    an answer for each place, and what was missing
 //! ```
 //! Nothing is asked of the machine that reads but files with the recorded
-//! build-id: not its kernel, not its processes.
+//! build-id: not its kernel, not its processes. Nothing is asked of others
+//! unless the user says so.
 
 mod archive;
 mod binary;
+mod debuginfod;
 mod demangle;
 mod dwarf;
 mod elf;

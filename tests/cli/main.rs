@@ -11,6 +11,7 @@ mod common;
 mod debuginfod;
 mod documented;
 mod every_capture;
+mod hostile_bundles;
 mod index;
 mod manners;
 mod readme;

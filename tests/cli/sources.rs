@@ -342,3 +342,35 @@ fn what_is_no_archive_of_binaries_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_list_of_kernel_symbols_is_read_before_it_is_called_found() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = kernel_bundle(scratch.path(), &[]);
+    let list = scratch.path().join("list");
+    let path = list.to_str().unwrap();
+    for (text, why) in [("", "it is empty"), ("no such list\n", "line 1")] {
+        std::fs::write(&list, text).unwrap();
+        for command in ["symbols", "c2c"] {
+            let ended = contend_on(&file, &[command, "--kallsyms", path]);
+            let line = ended.refused(why);
+            assert!(line.contains(path) && line.contains(why), "{line}");
+        }
+    }
+    let kernel = |list: &Value| {
+        let mut all = list["binaries"].as_array().unwrap().iter();
+        let kernel = all.find(|it| it["path"] == "[kernel.kallsyms]");
+        kernel.unwrap().clone()
+    };
+    std::fs::write(&list, KALLSYMS).unwrap();
+    let args = ["symbols", "--json", "--kallsyms", path];
+    let right = kernel(&contend_on(&file, &args).json("right"));
+    assert_eq!(right["state"], "found");
+    assert_eq!(right["source"], "kallsyms");
+    // One kernel moves by whole pages.
+    let other = KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff81000123 T _text");
+    std::fs::write(&list, other).unwrap();
+    let other = contend_on(&file, &args).json("other");
+    assert_eq!(kernel(&other)["state"], "missing");
+    assert!(warnings(&other).contains("of another kernel"));
+}

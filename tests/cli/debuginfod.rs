@@ -203,7 +203,7 @@ fn a_binary_comes_once_and_stays_in_the_cache() {
         assert!(usual.contains(&name), "{header}");
     }
     let kept = scratch.path().join(BUILD_ID).join("executable");
-    assert_eq!(files(scratch.path()), [kept.clone()]);
+    assert_eq!(files(scratch.path()), std::slice::from_ref(&kept));
     assert_eq!(std::fs::read(&kept).unwrap(), ingestd());
 
     // The second time nobody is asked for it: the server is gone.

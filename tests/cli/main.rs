@@ -8,11 +8,14 @@ mod bad_input;
 mod bundles;
 #[path = "../common/mod.rs"]
 mod common;
+mod debuginfod;
 mod documented;
 mod every_capture;
+mod hostile_bundles;
 mod index;
 mod manners;
 mod readme;
 mod records;
+mod sources;
 mod symbols;
 mod tables;

@@ -43,7 +43,8 @@ pub(super) enum Command {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// A perf.data file, a `perf record --threads` directory, or - for standard input
+    /// A perf.data file, a `perf record --threads` directory, a capture bundle, or - for standard
+    /// input
     pub(super) capture: PathBuf,
 
     /// Print the JSON document instead of the table
@@ -76,13 +77,19 @@ pub(super) struct Common {
 #[command(next_help_heading = "Symbols")]
 pub(super) struct SymbolArguments {
     /// Look for the capture's binaries in DIR: a .build-id tree, perf's cache, a debug tree, a
-    /// copy of the machine's files, or the files alone (repeatable)
+    /// copy of the machine's files, the files alone, or a tarball of perf archive (repeatable)
     #[arg(long, value_name = "DIR")]
     pub(super) symbol_dir: Vec<PathBuf>,
 
-    /// Take the kernel's names from this copy of the machine's /proc/kallsyms
+    /// Take the kernel's names from this copy of the machine's /proc/kallsyms [default: the
+    /// bundle's]
     #[arg(long, value_name = "FILE")]
     pub(super) kallsyms: Option<PathBuf>,
+
+    /// Ask the debuginfod servers of $DEBUGINFOD_URLS for binaries that are not here: sends their
+    /// build-ids
+    #[arg(long)]
+    pub(super) debuginfod: bool,
 }
 
 impl SymbolArguments {
@@ -92,6 +99,7 @@ impl SymbolArguments {
             enabled: true,
             folders: self.symbol_dir.clone(),
             kallsyms: self.kallsyms.clone(),
+            debuginfod: self.debuginfod,
         }
     }
 }
@@ -187,7 +195,7 @@ pub(super) struct C2cArguments {
     pub(super) perf_compat: bool,
 
     /// Look up no names
-    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms", "debuginfod"])]
     pub(super) no_symbols: bool,
 
     #[command(flatten)]

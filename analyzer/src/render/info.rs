@@ -151,8 +151,13 @@ pub(super) fn quality(
     Ok(())
 }
 
-/// Whether nothing but the kernel is missing, which no folder of binaries helps.
+/// Whether nothing but the kernel and its modules is missing, which no folder of
+/// binaries helps.
 fn is_kernel_only(quality: &Quality) -> bool {
     let mut binaries = quality.missing_binaries.iter();
-    binaries.all(|binary| binary.path.starts_with("[kernel.kallsyms]"))
+    binaries.all(|binary| {
+        let file = binary.path.rsplit('/').next().unwrap_or_default();
+        let is_module = file.ends_with(".ko") || file.contains(".ko.");
+        is_module || binary.path.starts_with('[') && !binary.path.starts_with("[vdso]")
+    })
 }

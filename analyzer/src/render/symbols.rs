@@ -33,14 +33,14 @@ pub(crate) fn table(out: &mut dyn Write, result: &Symbols, color: bool) -> io::R
         let mut below = |what: &str, text: &str| writeln!(out, "{:14}{what} {}", "", safe(text));
         if let Some(file) = &binary.file {
             let is_file = binary.wanted.is_none() && !binary.path.starts_with('[');
-            let remark = match (is_file, binary.verified, binary.source_lines) {
-                (false, ..) => "",
-                (true, true, true) => "",
-                (true, true, false) => " (no source lines)",
-                (true, false, true) => " (not verified)",
-                (true, false, false) => " (not verified, no source lines)",
-            };
-            below("file", &format!("{file}{remark}"))?;
+            let mut remarks: Vec<&str> = binary.source.into_iter().collect();
+            if is_file && !binary.verified {
+                remarks.push("not verified");
+            }
+            if is_file && !binary.source_lines {
+                remarks.push("no source lines");
+            }
+            below("file", &format!("{file} ({})", remarks.join(", ")))?;
         }
         if let Some(debug) = &binary.debug {
             below("debug", debug)?;

@@ -2,7 +2,7 @@
 //! compare with other tools, and benchmarks time.
 
 use super::jit::Jit;
-use super::locate::SymbolSources;
+use super::locate::{Locator, SymbolSources};
 use super::names::{Names, Spot};
 use super::starts::FunctionStarts;
 use crate::capture::Capture;
@@ -63,8 +63,9 @@ pub fn name_all_code(capture: &mut Capture, sources: &SymbolSources) -> Result<A
     let jit = Jit::open(&space, sources, capture.is_monotonic());
     let places = places(capture, &space, &jit)?;
     let spots: Vec<Spot> = places.iter().map(|&(spot, ..)| spot).collect();
-    let starts = FunctionStarts::look_up(&space, &jit, spots.clone(), sources, capture.pool())?;
-    let names = Names::look_up(&space, &jit, spots, sources, capture.pool())?;
+    let locator = Locator::new(sources, capture)?;
+    let starts = FunctionStarts::look_up(&space, &jit, spots.clone(), &locator, capture.pool())?;
+    let names = Names::look_up(&space, &jit, spots, &locator, capture.pool())?;
     let mut paths: Vec<Option<Arc<str>>> = vec![None; space.dsos().count()];
     let mut code = Vec::with_capacity(places.len());
     for (spot, pid, address) in places {

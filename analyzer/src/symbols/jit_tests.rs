@@ -1,6 +1,7 @@
 //! Processes that replace their code.
 
 use super::super::jitdump::tests::Writer;
+use super::super::locate::Locator;
 use super::super::names::Names;
 use super::super::starts::FunctionStarts;
 use super::*;
@@ -51,9 +52,9 @@ fn named(space: &AddressSpace, jit: &Jit, address: u64, time: u64) -> Option<(St
     let at = At { time, pos: 0 };
     let map = space.find_code(7, address, at)?;
     let spot = jit.spot(space, map, 7, address, at);
-    let sources = sources(Path::new("/"));
-    let names = Names::look_up(space, jit, vec![spot, spot], &sources, &pool).unwrap();
-    let starts = FunctionStarts::look_up(space, jit, vec![spot], &sources, &pool).unwrap();
+    let locator = Locator::without_capture(&sources(Path::new("/")));
+    let names = Names::look_up(space, jit, vec![spot, spot], &locator, &pool).unwrap();
+    let starts = FunctionStarts::look_up(space, jit, vec![spot], &locator, &pool).unwrap();
     let symbol = names.get(spot)?.symbol.clone()?;
     let start = starts.start(spot)?;
     assert_eq!(start.offset, address - symbol.offset);

@@ -8,17 +8,24 @@
 //!   → names    an answer for each place, and what was missing
 //! ```
 //! Nothing is asked of the machine that reads but files with the recorded
-//! build-id: not its kernel, not its processes.
+//! build-id: not its kernel, not its processes. Nothing is asked of others
+//! unless the user says so.
 
+mod archive;
 mod binary;
 mod code;
+mod debuginfod;
 mod demangle;
 mod dwarf;
 mod elf;
+mod folders;
+mod image;
 mod jit;
 mod jitdump;
 mod kallsyms;
+mod kernel;
 mod locate;
+mod minidebug;
 mod names;
 mod needs;
 mod perf_map;
@@ -28,6 +35,7 @@ mod symtab;
 pub(crate) use binary::Answer;
 pub use code::{AllCode, NamedCode, NamedFrame, name_all_code};
 pub(crate) use jit::Jit;
+pub(crate) use locate::Locator;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;

@@ -1,6 +1,7 @@
 //! Memory that has names without a file of its own on disk.
 
 use super::*;
+use crate::symbols::SymbolSources;
 use crate::symbols::starts::FunctionStarts;
 use contend_perfdata::{At, BuildId, CpuMode, FileId, Mmap, SideBand};
 use std::io::{Read, Seek, SeekFrom};
@@ -106,17 +107,18 @@ fn the_vdso_is_found_by_its_build_id() {
         folders: vec![folder.path().join("cache")],
         ..SymbolSources::default()
     };
+    let locator = Locator::without_capture(&sources);
     let jit = Jit::default();
     for (value, size, _) in functions.iter().filter(|function| function.1 > 1) {
         let address = start + value + size - 1;
         let map = space.find_code(7, address, AT).unwrap();
         let spot = Spot::code(&space, map, address);
-        let names = Names::look_up(&space, &jit, vec![spot], &sources, &pool()).unwrap();
+        let names = Names::look_up(&space, &jit, vec![spot], &locator, &pool()).unwrap();
         let symbol = names.get(spot).unwrap().symbol.as_ref().unwrap();
         assert_eq!(symbol.offset, size - 1);
         let mut same = functions.iter().filter(|function| function.0 == *value);
         assert!(same.any(|&(.., name)| name == &*symbol.name), "{symbol:?}");
-        let starts = FunctionStarts::look_up(&space, &jit, vec![spot], &sources, &pool()).unwrap();
+        let starts = FunctionStarts::look_up(&space, &jit, vec![spot], &locator, &pool()).unwrap();
         assert_eq!(starts.start(spot).unwrap().offset, *value);
     }
 }
@@ -150,13 +152,14 @@ fn programs_that_the_kernel_names_need_no_list() {
         enabled: true,
         ..SymbolSources::default()
     };
+    let locator = Locator::without_capture(&sources);
     let jit = Jit::default();
-    let names = Names::look_up(&space, &jit, vec![spot], &sources, &pool()).unwrap();
+    let names = Names::look_up(&space, &jit, vec![spot], &locator, &pool()).unwrap();
     let symbol = names.get(spot).unwrap().symbol.clone().unwrap();
     assert_eq!(&*symbol.name, "bpf_prog_6deef7357e7b4530_sched");
     assert_eq!(symbol.offset, 0x24);
     assert_eq!(names.missing, []);
-    let starts = FunctionStarts::look_up(&space, &jit, vec![spot], &sources, &pool()).unwrap();
+    let starts = FunctionStarts::look_up(&space, &jit, vec![spot], &locator, &pool()).unwrap();
     let first = space.find_code(7, start, AT).unwrap();
     assert_eq!(starts.start(spot), Some(Spot::code(&space, first, start)));
 }

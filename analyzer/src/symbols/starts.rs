@@ -5,8 +5,9 @@
 use super::binary::starts;
 use super::elf::Use;
 use super::jit::Jit;
-use super::locate::{Locator, SymbolSources};
-use super::names::{Kernel, Spot, is_needed};
+use super::kernel::Kernel;
+use super::locate::Locator;
+use super::names::{Spot, has_kernel, is_needed};
 use crate::space::{AddressSpace, DsoKind};
 use anyhow::Result;
 use rayon::prelude::*;
@@ -28,18 +29,16 @@ impl FunctionStarts {
         space: &AddressSpace,
         jit: &Jit,
         mut spots: Vec<Spot>,
-        sources: &SymbolSources,
+        locator: &Locator,
         pool: &rayon::ThreadPool,
     ) -> Result<Self> {
-        if !sources.enabled {
+        if !locator.sources().enabled {
             return Ok(Self::default());
         }
-        sources.check()?;
         spots.retain(|spot| spot.used == Use::Code);
         spots.sort_unstable();
         spots.dedup();
-        let kernel = Kernel::open(space, sources, &mut Vec::new())?;
-        let locator = Locator::new(sources);
+        let kernel = Kernel::open(space, locator, has_kernel(space, &spots), &mut Vec::new())?;
         let runs = spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made));
         let runs: Vec<&[Spot]> = runs.collect();
         let starts = pool.install(|| {
@@ -54,8 +53,11 @@ impl FunctionStarts {
                     DsoKind::Anonymous => Vec::new(),
                     DsoKind::Kernel | DsoKind::Module => {
                         let each = spots.iter();
-                        each.map(|&spot| Some(kernel.symbol(dso, spot)?.offset))
-                            .collect()
+                        each.map(|spot| {
+                            let symbol = kernel.symbol(dso, spot.address, spot.offset, spot.used);
+                            Some(symbol?.offset)
+                        })
+                        .collect()
                     }
                     DsoKind::File | DsoKind::Vdso if !is_needed(dso, spots) => Vec::new(),
                     DsoKind::File | DsoKind::Vdso => {

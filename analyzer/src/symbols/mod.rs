@@ -20,6 +20,10 @@ mod needs;
 mod symtab;
 
 pub(crate) use binary::Answer;
+#[cfg(test)]
+pub(crate) use dwarf::Frame as NamedFunction;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;
+#[cfg(test)]
+pub(crate) use symtab::Symbol;

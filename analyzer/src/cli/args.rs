@@ -51,7 +51,8 @@ pub(super) enum Command {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// A perf.data file, a `perf record --threads` directory, or - for standard input
+    /// A perf.data file, a `perf record --threads` directory, a capture bundle, or - for standard
+    /// input
     pub(super) capture: PathBuf,
 
     /// Print the JSON document instead of the table
@@ -84,11 +85,12 @@ pub(super) struct Common {
 #[command(next_help_heading = "Symbols")]
 pub(super) struct SymbolArguments {
     /// Look for the capture's binaries in DIR: a .build-id tree, perf's cache, a debug tree, a
-    /// copy of the machine's files, or the files alone (repeatable)
+    /// copy of the machine's files, the files alone, or a tarball of perf archive (repeatable)
     #[arg(long, value_name = "DIR")]
     pub(super) symbol_dir: Vec<PathBuf>,
 
-    /// Take the kernel's names from this copy of the machine's /proc/kallsyms
+    /// Take the kernel's names from this copy of the machine's /proc/kallsyms [default: the
+    /// bundle's]
     #[arg(long, value_name = "FILE")]
     pub(super) kallsyms: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ use crate::filter::Filter;
 use crate::result::OnCpu;
 use crate::space::AddressSpace;
 use crate::survey::Survey;
-use crate::symbols::SymbolSources;
+use crate::symbols::{Locator, SymbolSources};
 use anyhow::Result;
 use contend_perfdata::WalkReport;
 
@@ -42,6 +42,7 @@ pub fn oncpu(
     sources: &SymbolSources,
 ) -> Result<OnCpu> {
     let choice = choice::choose(capture, survey, options.event.as_deref())?;
+    let locator = Locator::new(sources, capture)?;
     let collected = collect::collect(capture, space, &choice, &options.filter)?;
-    report::report(capture, survey, walk, space, &choice, collected, sources)
+    report::report(capture, survey, walk, space, &choice, collected, &locator)
 }

@@ -9,7 +9,7 @@ use crate::result::{
 use crate::space::AddressSpace;
 use crate::stack::NamedStacks;
 use crate::survey::Survey;
-use crate::symbols::SymbolSources;
+use crate::symbols::Locator;
 use anyhow::Result;
 use contend_perfdata::{At, WalkReport};
 use std::cmp::Reverse;
@@ -28,7 +28,7 @@ type NamedStack = (Option<Arc<str>>, Vec<Arc<StackFrame>>);
 /// Makes the result.
 ///
 /// # Errors
-/// When a file or folder of `sources` that the user named cannot be used.
+/// When a file that the user named cannot be used.
 pub(super) fn report(
     capture: &Capture,
     survey: &Survey,
@@ -36,7 +36,7 @@ pub(super) fn report(
     space: &AddressSpace,
     choice: &Choice,
     collected: Collected,
-    sources: &SymbolSources,
+    locator: &Locator,
 ) -> Result<OnCpu> {
     let mut quality = Quality::new(capture, survey, walk);
     quality.skip(FILTERED, collected.filtered);
@@ -48,7 +48,7 @@ pub(super) fn report(
         quality.skip(reason, *count);
     }
     collected.counts.note(&mut quality);
-    let names = NamedStacks::look_up(space, &collected.stacks, sources, capture.pool())?;
+    let names = NamedStacks::look_up(space, &collected.stacks, locator, capture.pool())?;
     let mut stacks: BTreeMap<NamedStack, Cost> = BTreeMap::new();
     for ((comm, stack), cost) in collected.costs {
         let frames = names.root_first(&collected.stacks, stack);
@@ -56,6 +56,7 @@ pub(super) fn report(
     }
     quality.missing_binaries = names.missing;
     quality.warnings.extend(names.warnings);
+    quality.warnings.extend(locator.remarks());
     quality.warnings.extend(choice.others.clone());
     let threads = collected.threads.into_iter();
     let mut threads: Vec<ThreadCost> = threads

@@ -4,7 +4,7 @@ use super::frame::{Frame, Mode};
 use super::tree::{StackId, Stacks};
 use crate::result::{MissingBinary, StackFrame};
 use crate::space::{AddressSpace, DsoId, DsoKind};
-use crate::symbols::{Answer, Names, Spot, SymbolSources};
+use crate::symbols::{Answer, Locator, Names, Spot};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl NamedStacks {
     pub(crate) fn look_up(
         space: &AddressSpace,
         stacks: &Stacks,
-        sources: &SymbolSources,
+        locator: &Locator,
         pool: &rayon::ThreadPool,
     ) -> Result<Self> {
         let frames = stacks.distinct_frames();
@@ -41,7 +41,7 @@ impl NamedStacks {
             Frame::Nowhere { .. } => None,
         });
         let spots: BTreeSet<Spot> = spots.collect();
-        let mut names = Names::look_up(space, spots, sources, pool)?;
+        let mut names = Names::look_up(space, spots, locator, pool)?;
         let mut known: BTreeSet<NamedFrame> = BTreeSet::new();
         let mut one = |frame: StackFrame| match known.get(&frame) {
             Some(known) => Arc::clone(known),

@@ -11,6 +11,7 @@
 
 mod archive;
 mod binary;
+mod cfi;
 mod demangle;
 mod dwarf;
 mod elf;
@@ -25,6 +26,7 @@ mod needs;
 mod symtab;
 
 pub(crate) use binary::Answer;
+pub(crate) use cfi::{Cfi, CfiSearch, Content};
 #[cfg(test)]
 pub(crate) use dwarf::Frame as NamedFunction;
 pub(crate) use locate::Locator;

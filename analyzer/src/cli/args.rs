@@ -32,6 +32,14 @@ pub(super) enum Command {
     ///
     /// Example: contend c2c perf.data
     C2c(Box<C2cArguments>),
+    /// Where threads run: the hottest functions and stacks, or a flamegraph
+    ///
+    /// Takes the samples of cycles or of a clock, weighted by their period as
+    /// `perf report` does. Stacks are recorded with `-g`, or with
+    /// `--call-graph dwarf` for programs without frame pointers.
+    ///
+    /// Example: contend oncpu perf.data -o cpu.svg
+    Oncpu(Box<OncpuArguments>),
     /// Which binaries a capture needs for names, which are found, which are missing
     ///
     /// A binary is found by its build-id. One of another build is refused.
@@ -153,6 +161,35 @@ pub(super) struct SymbolsArguments {
 
     #[command(flatten)]
     pub(super) symbols: SymbolArguments,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OncpuArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// Take the samples of this event [default: cycles, or else a clock]
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Option<String>,
+
+    /// Print a line for each stack, with its weight: `comm;root;...;leaf 123`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) folded: bool,
+
+    /// Show at most N functions and N stacks [default: 20 functions and 5 stacks in the table,
+    /// all in JSON]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
 }
 
 #[derive(Args, Debug)]

@@ -2,7 +2,9 @@
 
 mod args;
 mod c2c;
+mod filters;
 mod info;
+mod oncpu;
 mod output;
 mod progress;
 mod refusal;
@@ -50,6 +52,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
+        Command::Oncpu(command) => oncpu::run(command),
         Command::Symbols(command) => symbols::run(command),
     }
 }

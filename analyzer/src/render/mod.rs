@@ -1,7 +1,9 @@
 //! Results as text.
 
 pub(crate) mod c2c;
+mod flamegraph;
 pub(crate) mod info;
+pub(crate) mod oncpu;
 pub(crate) mod perf_compat;
 mod style;
 pub(crate) mod symbols;

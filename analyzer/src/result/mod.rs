@@ -4,7 +4,9 @@
 mod c2c;
 mod capture;
 mod info;
+mod oncpu;
 mod quality;
+mod stack;
 mod symbols;
 
 pub use c2c::{
@@ -14,8 +16,10 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use stack::StackFrame;
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 
 use serde::{Serialize, Serializer};

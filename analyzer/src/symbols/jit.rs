@@ -234,6 +234,13 @@ impl Jit {
         }
     }
 
+    /// Whether an address of a process may be different code at different moments
+    /// without a change of its mappings.
+    pub(crate) fn is_timed(&self, pid: i32) -> bool {
+        let sources = self.processes.get(&pid);
+        sources.is_some_and(|sources| sources.iter().any(|source| source.is_timed))
+    }
+
     /// An instruction of a process at a moment, at an address that is mapped.
     pub(crate) fn spot(
         &self,

@@ -236,7 +236,7 @@ impl Locator {
     }
 
     /// What the user said.
-    pub(super) fn sources(&self) -> &SymbolSources {
+    pub(crate) fn sources(&self) -> &SymbolSources {
         &self.sources
     }
 

@@ -13,6 +13,7 @@
 
 mod archive;
 mod binary;
+mod cfi;
 mod code;
 mod debuginfod;
 mod demangle;
@@ -33,9 +34,14 @@ mod starts;
 mod symtab;
 
 pub(crate) use binary::Answer;
+pub(crate) use cfi::{Cfi, CfiSearch, Content};
 pub use code::{AllCode, NamedCode, NamedFrame, name_all_code};
+#[cfg(test)]
+pub(crate) use dwarf::Frame as NamedFunction;
 pub(crate) use jit::Jit;
 pub(crate) use locate::Locator;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;
+#[cfg(test)]
+pub(crate) use symtab::Symbol;

@@ -58,6 +58,19 @@ impl Spot {
         }
     }
 
+    /// What it is in.
+    pub(crate) fn dso(self) -> DsoId {
+        self.dso
+    }
+
+    /// Where it is, for people: the offset in a file, the address in the kernel.
+    pub(crate) fn place(self) -> u64 {
+        match self.address {
+            0 => self.offset,
+            address => address,
+        }
+    }
+
     fn new(space: &AddressSpace, map: MapId, address: u64, used: Use) -> Self {
         let mapping = space.map(map);
         let kind = space.dso(mapping.dso).kind;

@@ -143,8 +143,10 @@ impl EventTable {
     pub fn event_in(&self, body: &[u8], window: Option<&Window>) -> Option<usize> {
         if let (Some(quick), Some(window)) = (&self.quick, window) {
             let id = u64::from_ne_bytes(window[quick % WINDOW_WORDS]);
+            // The id 0 means something else than what has it in the list.
             if let Ids::Near { first, events } = &self.by_id
-                && body.len() > 8 * quick
+                && id != 0
+                && body.len() >= 8 * (quick + 1)
                 && let Some(&event) = events.get(id.wrapping_sub(*first) as usize)
                 && event != NO_EVENT
             {
@@ -218,5 +220,41 @@ mod tests {
         assert_eq!(near.get(9), Some(1));
         assert_eq!(far.get(u64::MAX), Some(1));
         assert_eq!(Ids::new(Vec::new()).get(0), None);
+    }
+
+    fn table(ids: &[&[u64]]) -> EventTable {
+        use linux_perf_event_reader::SampleFormat as Field;
+        let sample_type = Field::IP | Field::ID;
+        let attr = crate::header::Attr {
+            sample_type: sample_type.bits(),
+            ..Default::default()
+        };
+        let events: Vec<EventAttr> = ids
+            .iter()
+            .map(|ids| EventAttr {
+                attr,
+                ids: ids.to_vec(),
+                name: None,
+            })
+            .collect();
+        EventTable::new(&events, Endianness::LittleEndian)
+    }
+
+    proptest::proptest! {
+        /// Whether more than the record can be seen makes no difference.
+        #[test]
+        fn a_window_gives_the_same_event(
+            id in 0u64..12,
+            length in 0usize..40,
+            first in 0u64..4,
+            behind in proptest::prelude::any::<[u8; 160]>(),
+        ) {
+            let table = table(&[&[first, 5, 6], &[7, 9], &[0]]);
+            let mut bytes = behind;
+            bytes[8..16].copy_from_slice(&id.to_le_bytes());
+            let body = &bytes[..length];
+            let window = bytes.as_chunks().0.first_chunk();
+            proptest::prop_assert_eq!(table.event_in(body, window), table.event_of(body));
+        }
     }
 }

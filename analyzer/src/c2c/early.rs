@@ -114,12 +114,13 @@ impl HotLines {
         let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |key: &&RawKey| !set.lines.contains_key(key);
         let new: Vec<RawKey> = hot.iter().filter(is_new).copied().collect();
-        if new.is_empty() || set.lines.len() + new.len() > MOST_LINES {
+        let room = MOST_LINES - set.lines.len();
+        if new.is_empty() || room == 0 {
             return;
         }
         let version = set.version + 1;
         let mut lines = set.lines.clone();
-        for key in new {
+        for key in new.into_iter().take(room) {
             let number = lines.len() as u16;
             lines.entry(key).or_insert((number, version));
         }

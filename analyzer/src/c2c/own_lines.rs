@@ -113,7 +113,10 @@ impl OwnLines {
                     lines[place as usize].hot = number + 1;
                 }
             }),
-            None => self.lines.iter_mut().for_each(|line| line.hot = 0),
+            None => {
+                self.busy = Vec::new();
+                self.lines.iter_mut().for_each(|line| line.hot = 0);
+            }
         }
         self.hot = hot;
     }
@@ -167,7 +170,9 @@ impl OwnLines {
         if line.recent[0] >= HOT {
             let all = shared.add(line.to_raw());
             line.recent = LineDelta::default();
-            self.busy.push((key, all));
+            if self.hot.is_some() {
+                self.busy.push((key, all));
+            }
         }
         line.hot
     }
@@ -274,6 +279,7 @@ mod tests {
             *known = (known.0.min(at), known.1.max(at.time), known.2 + 1);
         }
         for worker in &mut workers {
+            assert_eq!(worker.take_busy().count(), 0, "nobody wants to know them");
             worker.finish(&shared);
         }
         let lines = shared.into_shards().into_iter().flatten();

@@ -12,6 +12,7 @@
 mod archive;
 mod binary;
 mod cfi;
+mod cfi_check;
 mod demangle;
 mod dwarf;
 mod elf;

@@ -126,8 +126,10 @@ fn fresh_recordings_have_perfs_stacks() {
         let Some(capture) = recorded(folder, &program, graph) else {
             return;
         };
-        // perf has the names of the kernel that runs now.
-        let names = ["--kallsyms", "/proc/kallsyms"];
+        // perf has the names of the kernel that runs now; and it records the
+        // build-ids of binaries with samples or call chains in them, not of those
+        // that only unwinding comes through, so we must be told that they are here.
+        let names = ["--kallsyms", "/proc/kallsyms", "--symbol-dir", "/"];
         let ours = stacks(&document(&capture, "cpu-clock", &names));
         let perfs = ["cpu-clock", "cpu-clock:ppp", "cpu-clock:pppH"];
         let perfs = perfs

@@ -1,6 +1,7 @@
 //! What a binary says about how its functions keep their callers: the sections
 //! that unwinding needs.
 
+use super::cfi_check;
 use super::elf::{Elf, ElfError};
 use super::locate::{Found, Locator};
 use crate::result::MissingBinary;
@@ -73,7 +74,7 @@ impl Cfi {
             && let Some(debug) = &found.debug
         {
             let bytes = debug.open()?;
-            cfi.debug_frame = content(&Elf::parse(&bytes)?, ".debug_frame")?;
+            cfi.debug_frame = debug_frame(&Elf::parse(&bytes)?)?;
         }
         Ok(cfi)
     }
@@ -89,14 +90,17 @@ impl Cfi {
             Ok(_) => 0,
             Err(_) => starts.min().unwrap_or(0),
         };
-        let placed = |name| Ok::<_, ElfError>(content(elf, name)?.zip(range(elf, name)));
+        let eh_frame = content(elf, ".eh_frame")?.zip(range(elf, ".eh_frame"));
+        let eh_frame = eh_frame.filter(|(content, place)| {
+            cfi_check::is_harmless(content, cfi_check::Kind::EhFrame(place.start))
+        });
         Ok(Self {
             base,
             end,
             text: range(elf, ".text"),
             got: range(elf, ".got"),
-            eh_frame: placed(".eh_frame")?,
-            debug_frame: content(elf, ".debug_frame")?,
+            eh_frame,
+            debug_frame: debug_frame(elf)?,
             code,
         })
     }
@@ -107,6 +111,11 @@ impl Cfi {
         let (part, address) = self.code.iter().find(|(part, _)| part.contains(&offset))?;
         address.checked_add(offset - part.start)
     }
+}
+
+fn debug_frame(elf: &Elf<'_>) -> Result<Option<Content>, ElfError> {
+    let content = content(elf, ".debug_frame")?;
+    Ok(content.filter(|content| cfi_check::is_harmless(content, cfi_check::Kind::DebugFrame)))
 }
 
 fn content(elf: &Elf<'_>, name: &str) -> Result<Option<Content>, ElfError> {

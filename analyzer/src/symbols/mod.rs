@@ -14,6 +14,7 @@
 mod archive;
 mod binary;
 mod cfi;
+mod cfi_check;
 mod code;
 mod debuginfod;
 mod demangle;

@@ -14,6 +14,7 @@
 mod archive;
 mod binary;
 mod code;
+mod code_lists;
 mod debuginfod;
 mod demangle;
 mod dwarf;

@@ -149,7 +149,7 @@ impl Jit {
     }
 
     fn dump(&mut self, pid: i32, file: &CodeFile<'_>, is_monotonic: bool, limits: &mut Limits) {
-        let read = self.read(file, limits, |opened, limits| jitdump::read(opened, limits));
+        let read = self.read(file, limits, jitdump::read);
         let Some(dump) = read else { return };
         // A process in a container knows itself by another number.
         if dump.pid != pid as u32 {
@@ -175,9 +175,7 @@ impl Jit {
     }
 
     fn list(&mut self, pid: i32, file: &CodeFile<'_>, limits: &mut Limits) {
-        let read = self.read(file, limits, |opened, limits| {
-            perf_map::read(opened, limits)
-        });
+        let read = self.read(file, limits, perf_map::read);
         let codes = read.into_iter().flatten().map(|code| (0, code));
         self.add(pid, codes.collect(), false);
     }

@@ -184,8 +184,8 @@ fn variables_of_a_library_are_those_of_readelf() {
         }
         let found = symbols.find(start + size - 1).unwrap();
         // Places with several names.
-        let shared = ["counter", "versioned"].into_iter();
-        let wanted = shared.filter(|part| name.contains(part)).last();
+        let mut shared = ["counter", "versioned"].into_iter();
+        let wanted = shared.find(|part| name.contains(part));
         let wanted = wanted.unwrap_or(name);
         assert_eq!((&*found.name, found.offset), (wanted, size - 1), "{line}");
         seen.push(name.to_owned());

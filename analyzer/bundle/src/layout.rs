@@ -47,6 +47,33 @@ pub fn perf_map(pid: u32) -> String {
     format!("perf-{pid}.map")
 }
 
+/// Where the dump of a just-in-time compiler stands: `jit-PID.dump`.
+pub fn jitdump(pid: u32) -> String {
+    format!("jit-{pid}.dump")
+}
+
+/// What just-in-time compilers leave for perf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CodeList {
+    /// What was where, and when: `jit-PID.dump`.
+    Dump,
+    /// What was where at the end: `perf-PID.map`.
+    Map,
+}
+
+/// Whose code a file lists, by the last part of its name, whatever the folder.
+pub fn code_list(name: &str) -> Option<(u32, CodeList)> {
+    let name = name.rsplit('/').next()?;
+    let number = |start, end| -> Option<u32> {
+        let digits: &str = name.strip_prefix(start)?.strip_suffix(end)?;
+        // `parse` would take a sign.
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| is_number)
+    };
+    let dump = number("jit-", ".dump").map(|pid| (pid, CodeList::Dump));
+    dump.or_else(|| Some((number("perf-", ".map")?, CodeList::Map)))
+}
+
 /// Where a fact of `/proc` or `/sys` stands: its path without the first slash.
 /// Nothing for a path outside these two or with a name that no member may have.
 pub fn fact(path: &str) -> Option<&str> {
@@ -155,6 +182,23 @@ mod tests {
         assert_eq!(fact("/proc/cpuinfo"), Some("proc/cpuinfo"));
         assert_eq!(fact("/proc/../etc/passwd"), None);
         assert_eq!(fact("/etc/passwd"), None);
-        assert_eq!(perf_map(7), "perf-7.map");
+    }
+
+    #[test]
+    fn lists_of_code_are_known_by_their_last_part() {
+        assert_eq!(code_list(&perf_map(7)), Some((7, CodeList::Map)));
+        assert_eq!(code_list(&jitdump(7)), Some((7, CodeList::Dump)));
+        let deep = "home/u/.debug/jit/x/jit-4294967295.dump";
+        assert_eq!(code_list(deep), Some((u32::MAX, CodeList::Dump)));
+        for name in [
+            "",
+            "perf-.map",
+            "perf-+7.map",
+            "perf-7.map.gz",
+            "jit-4294967296.dump",
+            "jit-7.dump/x",
+        ] {
+            assert_eq!(code_list(name), None, "{name}");
+        }
     }
 }

@@ -69,9 +69,10 @@ pub fn report(
         coalesce,
         ..
     } = analysis;
+    let locator = Locator::new(sources, capture)?;
     let mut context = Context {
         space: &space,
-        jit: Jit::open(&space, sources, capture.is_monotonic()),
+        jit: Jit::open(&space, &locator, capture.is_monotonic()),
         names: Names::default(),
         topology: &topology,
         sort,
@@ -82,7 +83,6 @@ pub fn report(
         },
         replayed: replayed.as_ref(),
     };
-    let locator = Locator::new(sources, capture)?;
     let spots = lines.iter().flat_map(|line| context.spots(line)).collect();
     context.names = Names::look_up(&space, &context.jit, spots, &locator, capture.pool())?;
     quality.missing_binaries = std::mem::take(&mut context.names.missing);

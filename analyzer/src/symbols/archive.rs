@@ -1,5 +1,5 @@
-//! Binaries out of an archive: the bundle of the capture, or a tarball of
-//! `perf archive`.
+//! Binaries, and what just-in-time compilers left, out of an archive: the bundle
+//! of the capture, or a tarball of `perf archive`.
 //!
 //! Nothing is unpacked but what is asked for, and that once: into a file without
 //! a name, which goes away with the archive.
@@ -67,7 +67,7 @@ impl Archive {
             state
                 .remarks
                 .extend(notes.map(|note| format!("{}: {note}", path.display())));
-            if binaries.parts().next().is_none() {
+            if binaries.parts().next().is_none() && binaries.code_lists().next().is_none() {
                 let what = "it has no binaries under their build-ids";
                 state.remarks.insert(format!("{}: {what}", path.display()));
             }
@@ -112,6 +112,40 @@ impl Archive {
         image
     }
 
+    /// The names of the lists and dumps of just-in-time compilers here, sorted.
+    pub(super) fn code_lists(&self) -> Vec<&str> {
+        match &self.holds {
+            Holds::Bundle(bundle) => {
+                let names = bundle.members().iter().map(Member::name);
+                let mut names: Vec<&str> = names
+                    .filter(|name| layout::code_list(name).is_some())
+                    .collect();
+                names.sort_unstable();
+                names
+            }
+            Holds::Binaries(binaries) => binaries.code_lists().collect(),
+        }
+    }
+
+    /// Takes one of [`Archive::code_lists`] out.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn code_list(&self, name: &str) -> Result<Extracted, Error> {
+        let missing = || Error::Missing {
+            name: name.to_owned(),
+        };
+        self.outside(|| match &self.holds {
+            Holds::Bundle(bundle) => taken(bundle, name)?.ok_or_else(missing),
+            Holds::Binaries(binaries) => binaries.extract_list(name)?.ok_or_else(missing),
+        })
+    }
+
+    /// What people call a member.
+    pub(super) fn shown(&self, name: &str) -> String {
+        member_of(&self.path, name)
+    }
+
     /// What could not be read so far, for people.
     pub(super) fn remarks(&self) -> BTreeSet<String> {
         self.state().remarks.clone()
@@ -121,16 +155,19 @@ impl Archive {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a member out on a thread that is in no pool. A thread of a pool that
-    /// waits does other work of its pool, and that may ask for the lock that it
-    /// holds.
     fn extract(&self, id: &str, part: Part) -> Result<Option<(String, Extracted)>, Error> {
         if !self.has(id, part) {
             return Ok(None);
         }
+        self.outside(|| self.extract_here(id, part))
+    }
+
+    /// Takes something out on a thread that is in no pool. A thread of a pool that
+    /// waits does other work of its pool, and that may ask for the lock that it
+    /// holds.
+    fn outside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
-            let work = || self.pool.install(|| self.extract_here(id, part));
-            let ended = scope.spawn(work).join();
+            let ended = scope.spawn(|| self.pool.install(work)).join();
             ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
@@ -140,12 +177,7 @@ impl Archive {
             Holds::Bundle(bundle) => {
                 let name = member(id, part);
                 let Some(name) = name else { return Ok(None) };
-                let limit = Limits::default().binary;
-                match bundle.member(&name).map(Member::size) {
-                    Some(size) if size > limit => Err(Error::MemberTooLarge { name, size, limit }),
-                    Some(_) => bundle.extract(&name).map(|taken| Some((name, taken))),
-                    None => Ok(None),
-                }
+                Ok(taken(bundle, &name)?.map(|taken| (name, taken)))
             }
             Holds::Binaries(binaries) => binaries.extract(id, part),
         }
@@ -158,6 +190,20 @@ impl Archive {
             }
             Holds::Binaries(binaries) => binaries.has(id, part),
         }
+    }
+}
+
+/// A member of a bundle, if it is there and not too large.
+fn taken(bundle: &Bundle, name: &str) -> Result<Option<Extracted>, Error> {
+    let limit = Limits::default().binary;
+    match bundle.member(name).map(Member::size) {
+        Some(size) if size > limit => Err(Error::MemberTooLarge {
+            name: name.to_owned(),
+            size,
+            limit,
+        }),
+        Some(_) => bundle.extract(name).map(Some),
+        None => Ok(None),
     }
 }
 

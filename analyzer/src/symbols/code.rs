@@ -60,10 +60,10 @@ pub struct AllCode {
 pub fn name_all_code(capture: &mut Capture, sources: &SymbolSources) -> Result<AllCode> {
     let (mut survey, _) = capture.survey()?;
     let space = capture.address_space(&mut survey);
-    let jit = Jit::open(&space, sources, capture.is_monotonic());
+    let locator = Locator::new(sources, capture)?;
+    let jit = Jit::open(&space, &locator, capture.is_monotonic());
     let places = places(capture, &space, &jit)?;
     let spots: Vec<Spot> = places.iter().map(|&(spot, ..)| spot).collect();
-    let locator = Locator::new(sources, capture)?;
     let starts = FunctionStarts::look_up(&space, &jit, spots.clone(), &locator, capture.pool())?;
     let names = Names::look_up(&space, &jit, spots, &locator, capture.pool())?;
     let mut paths: Vec<Option<Arc<str>>> = vec![None; space.dsos().count()];

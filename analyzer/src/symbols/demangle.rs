@@ -58,7 +58,7 @@ pub(super) fn demangle(name: &str) -> String {
 }
 
 /// A name without the version that linkers put behind it: `memcpy@@GLIBC_2.14`.
-fn without_version(name: &str) -> &str {
+pub(super) fn without_version(name: &str) -> &str {
     let Some((own, version)) = name.split_once('@') else {
         return name;
     };

@@ -88,13 +88,13 @@ pub(crate) type Bytes = ReadCache<Metered>;
 
 /// Opens a file for [`Elf::parse`].
 pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
-    let file = std::fs::File::open(path)?;
-    let meta = file.metadata()?;
-    // A pipe would block, a device may never end.
-    if !meta.is_file() {
+    // To open a pipe would wait for its writer, and a device may never end.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file").into());
     }
-    Ok(bytes(Box::new(file), meta.len()))
+    let file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    Ok(bytes(Box::new(file), length))
 }
 
 /// Takes a file that is in memory.

@@ -1,32 +1,27 @@
 //! Code that programs made while they ran.
 //!
 //! ```text
-//! --symbol-dir   jit-PID.dump   what was where, and when   (jitdump)
-//!                perf-PID.map   what was where at the end  (perf_map)
+//! the bundle     jit-PID.dump   what was where, and when   (jitdump)
+//! --symbol-dir   perf-PID.map   what was where at the end  (perf_map)
 //! ```
 //! The files are read when the address space is known and before addresses are
 //! collected: an address of a process at a moment becomes a [`Spot`] that says
 //! which code it is, so that a function is one place however often it was
-//! sampled. Only folders that the user named are looked into. In `/tmp` of the
-//! machine that reads are other programs with the same numbers.
+//! sampled. Where the files are is the matter of [`super::code_lists`].
 
 use super::binary::Answer;
+use super::code_lists::{self, CodeFile, Opened};
 use super::dwarf::Frame;
 use super::jitdump;
-use super::locate::SymbolSources;
+use super::locate::Locator;
 use super::names::Spot;
 use super::perf_map;
 use super::symtab::Symbol;
 use crate::space::{AddressSpace, DsoKind, MapId, MapSet, Sweep};
 use contend_perfdata::At;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
-
-/// How many entries of a folder are looked at.
-const MOST_ENTRIES: usize = 1 << 20;
 
 /// A function that was made while the program ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,46 +134,37 @@ struct Source {
 impl Jit {
     /// Reads the lists and dumps of the capture's processes. `is_monotonic` tells
     /// whether its times are those of `CLOCK_MONOTONIC`, as in dumps.
-    pub(crate) fn open(space: &AddressSpace, sources: &SymbolSources, is_monotonic: bool) -> Self {
+    pub(crate) fn open(space: &AddressSpace, locator: &Locator, is_monotonic: bool) -> Self {
         let mut jit = Self::default();
-        if !sources.enabled {
-            return jit;
-        }
         let mut limits = Limits::default();
-        for (pid, files) in files(space, sources) {
-            // The first folder wins, as with binaries.
-            if let Some(path) = files.dumps.first() {
-                jit.dump(pid, path, is_monotonic, &mut limits);
+        for (pid, files) in code_lists::find(space, locator) {
+            if let Some(file) = files.dump {
+                jit.dump(pid, &file, is_monotonic, &mut limits);
             }
-            if let Some(path) = files.lists.first() {
-                jit.list(pid, path, &mut limits);
+            if let Some(file) = files.list {
+                jit.list(pid, &file, &mut limits);
             }
         }
         jit
     }
 
-    fn dump(&mut self, pid: i32, path: &Path, is_monotonic: bool, limits: &mut Limits) {
-        limits.damaged = 0;
-        let dump = opened(path).and_then(|file| jitdump::read(file, limits));
-        let dump = match dump {
-            Ok(dump) => dump,
-            Err(error) => return self.warn(path, &error.to_string()),
-        };
+    fn dump(&mut self, pid: i32, file: &CodeFile<'_>, is_monotonic: bool, limits: &mut Limits) {
+        let read = self.read(file, limits, jitdump::read);
+        let Some(dump) = read else { return };
         // A process in a container knows itself by another number.
         if dump.pid != pid as u32 {
             self.warn(
-                path,
+                file,
                 &format!("it was written by a process that calls itself {}", dump.pid),
             );
         }
-        self.remark(path, limits);
         let is_timed = is_monotonic && !dump.has_cpu_times;
         let mut codes = dump.codes;
         if is_timed {
             codes.sort_by_key(|&(time, _)| time);
         } else if !codes.is_empty() {
             self.warn(
-                path,
+                file,
                 "its times are of another clock than the capture's (perf record -k mono): where \
                  code was replaced, the last one is named",
             );
@@ -188,18 +174,33 @@ impl Jit {
         self.add(pid, codes.collect(), is_timed);
     }
 
-    fn list(&mut self, pid: i32, path: &Path, limits: &mut Limits) {
+    fn list(&mut self, pid: i32, file: &CodeFile<'_>, limits: &mut Limits) {
+        let read = self.read(file, limits, perf_map::read);
+        let codes = read.into_iter().flatten().map(|code| (0, code));
+        self.add(pid, codes.collect(), false);
+    }
+
+    /// Reads a file; what is wrong with it is a warning.
+    fn read<T>(
+        &mut self,
+        file: &CodeFile<'_>,
+        limits: &mut Limits,
+        read: impl FnOnce(Opened, &mut Limits) -> io::Result<T>,
+    ) -> Option<T> {
         limits.damaged = 0;
-        match opened(path).and_then(|file| perf_map::read(file, limits)) {
-            Ok(codes) => {
-                self.remark(path, limits);
-                self.add(
-                    pid,
-                    codes.into_iter().map(|code| (0, code)).collect(),
-                    false,
-                );
+        let opened = file
+            .open()
+            .and_then(|(opened, note)| Ok((read(opened, limits)?, note)));
+        match opened {
+            Ok((content, note)) => {
+                self.warnings.extend(note);
+                self.remark(file, limits);
+                Some(content)
             }
-            Err(error) => self.warn(path, &error.to_string()),
+            Err(error) => {
+                self.warn(file, &error.to_string());
+                None
+            }
         }
     }
 
@@ -217,18 +218,18 @@ impl Jit {
         self.processes.entry(pid).or_default().push(source);
     }
 
-    fn warn(&mut self, path: &Path, what: &str) {
-        self.warnings.push(format!("{}: {what}", path.display()));
+    fn warn(&mut self, file: &CodeFile<'_>, what: &str) {
+        self.warnings.push(format!("{file}: {what}"));
     }
 
-    fn remark(&mut self, path: &Path, limits: &mut Limits) {
+    fn remark(&mut self, file: &CodeFile<'_>, limits: &mut Limits) {
         if limits.damaged > 0 {
             let count = limits.damaged;
-            self.warn(path, &format!("{count} damaged entries are left out"));
+            self.warn(file, &format!("{count} damaged entries are left out"));
         }
         if std::mem::take(&mut limits.is_cut) {
             self.warn(
-                path,
+                file,
                 "it has more functions than are read: the rest is left out",
             );
         }
@@ -301,69 +302,6 @@ impl Jit {
 fn may_be_made(space: &AddressSpace, map: MapId) -> bool {
     let dso = space.dso(space.map(map).dso);
     dso.kind == DsoKind::Anonymous || dso.kind == DsoKind::File && dso.name.starts_with(b"/memfd:")
-}
-
-/// The files of one process, those of the first folder first.
-#[derive(Debug, Default)]
-struct Files {
-    dumps: Vec<PathBuf>,
-    lists: Vec<PathBuf>,
-}
-
-fn files(space: &AddressSpace, sources: &SymbolSources) -> BTreeMap<i32, Files> {
-    let mut all: BTreeMap<i32, Files> = BTreeMap::new();
-    // Compilers map their dumps, so that the capture knows where they were.
-    let recorded: Vec<PathBuf> = space
-        .dsos()
-        .filter(|dso| dso.name.ends_with(b".dump"))
-        .filter_map(|dso| inside(Path::new(dso.display_name().as_ref())))
-        .collect();
-    for folder in &sources.folders {
-        let mut names: Vec<PathBuf> = Vec::new();
-        for folder in [folder.clone(), folder.join("tmp")] {
-            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-            names.extend(entries.take(MOST_ENTRIES).map(|entry| entry.path()));
-        }
-        names.extend(recorded.iter().map(|path| folder.join(path)));
-        names.sort();
-        names.dedup();
-        for path in names {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let Some(name) = name else { continue };
-            let number = |start, end| -> Option<i32> {
-                let pid = name.strip_prefix(start)?.strip_suffix(end)?;
-                pid.parse().ok().filter(|&pid| space.has_process(pid))
-            };
-            if let Some(pid) = number("jit-", ".dump") {
-                if path.is_file() {
-                    all.entry(pid).or_default().dumps.push(path);
-                }
-            } else if let Some(pid) = number("perf-", ".map") {
-                all.entry(pid).or_default().lists.push(path);
-            }
-        }
-    }
-    all
-}
-
-/// A recorded path below a folder; absent when it leads out of it.
-fn inside(path: &Path) -> Option<PathBuf> {
-    let parts = path.components().filter(|part| *part != Component::RootDir);
-    parts
-        .map(|part| match part {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        })
-        .collect()
-}
-
-fn opened(path: &Path) -> io::Result<BufReader<File>> {
-    let file = File::open(path)?;
-    // A pipe would block, a device may never end.
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok(BufReader::with_capacity(1 << 16, file))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Processes that replace their code.
 
 use super::super::jitdump::tests::Writer;
-use super::super::locate::Locator;
+use super::super::locate::SymbolSources;
 use super::super::names::Names;
 use super::super::starts::FunctionStarts;
 use super::*;
 use contend_perfdata::{CpuMode, FileId, Mmap, SideBand};
+use std::path::Path;
 
 fn mapped(start: u64, length: u64, name: &str) -> (At, SideBand) {
     let mmap = Mmap {
@@ -38,12 +39,12 @@ fn space() -> AddressSpace {
     AddressSpace::build(maps, &[])
 }
 
-fn sources(folder: &Path) -> SymbolSources {
-    SymbolSources {
+fn locator(folder: &Path) -> Locator {
+    Locator::without_capture(&SymbolSources {
         enabled: true,
         folders: vec![folder.to_owned()],
         ..SymbolSources::default()
-    }
+    })
 }
 
 /// What is named at an address at a time, and where its function begins.
@@ -52,7 +53,7 @@ fn named(space: &AddressSpace, jit: &Jit, address: u64, time: u64) -> Option<(St
     let at = At { time, pos: 0 };
     let map = space.find_code(7, address, at)?;
     let spot = jit.spot(space, map, 7, address, at);
-    let locator = Locator::without_capture(&sources(Path::new("/")));
+    let locator = locator(Path::new("/"));
     let names = Names::look_up(space, jit, vec![spot, spot], &locator, &pool).unwrap();
     let starts = FunctionStarts::look_up(space, jit, vec![spot], &locator, &pool).unwrap();
     let symbol = names.get(spot)?.symbol.clone()?;
@@ -68,7 +69,7 @@ fn the_later_line_of_a_list_stays() {
     std::fs::write(folder.path().join("perf-7.map"), list).unwrap();
     std::fs::write(folder.path().join("perf-8.map"), "1000 100 other\n").unwrap();
     let space = space();
-    let jit = Jit::open(&space, &sources(folder.path()), false);
+    let jit = Jit::open(&space, &locator(folder.path()), false);
     let name = |address| named(&space, &jit, address, 5);
     assert_eq!(name(0x1004), Some(("first".into(), 4)));
     assert_eq!(name(0x1084), Some(("second one".into(), 4)));
@@ -96,7 +97,7 @@ fn times_of_a_dump_tell_what_was_there() {
     std::fs::write(place.join("jit-7.dump"), &dump.bytes).unwrap();
     std::fs::write(folder.path().join("perf-7.map"), "7000 100 listed\n").unwrap();
     let space = space();
-    let jit = Jit::open(&space, &sources(folder.path()), true);
+    let jit = Jit::open(&space, &locator(folder.path()), true);
     assert_eq!(jit.warnings, Vec::<String>::new());
     let name = |address, time| named(&space, &jit, address, time).map(|named| named.0);
     assert_eq!(name(0x1004, 5), None);
@@ -115,7 +116,7 @@ fn times_of_a_dump_tell_what_was_there() {
     assert_eq!(frames[0].source.as_deref(), Some("a.js:6"));
 
     // Without times that can be compared, the last one is named, and said so.
-    let jit = Jit::open(&space, &sources(folder.path()), false);
+    let jit = Jit::open(&space, &locator(folder.path()), false);
     let name = |address, time| named(&space, &jit, address, time).map(|named| named.0);
     assert_eq!(name(0x1004, 5).unwrap(), "second");
     assert!(
@@ -130,10 +131,18 @@ fn nothing_is_read_that_the_user_did_not_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("perf-7.map"), "1000 100 first\n").unwrap();
     let space = space();
-    let mut sources = sources(folder.path());
-    sources.enabled = false;
-    assert!(Jit::open(&space, &sources, false).processes.is_empty());
+    let mut sources = SymbolSources {
+        enabled: false,
+        folders: vec![folder.path().to_owned()],
+        ..SymbolSources::default()
+    };
+    let is_empty = |sources: &SymbolSources| {
+        let locator = Locator::without_capture(sources);
+        Jit::open(&space, &locator, false).processes.is_empty()
+    };
+    assert!(is_empty(&sources));
     sources.enabled = true;
+    assert!(!is_empty(&sources));
     sources.folders.clear();
-    assert!(Jit::open(&space, &sources, false).processes.is_empty());
+    assert!(is_empty(&sources));
 }

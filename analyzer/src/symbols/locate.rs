@@ -97,7 +97,7 @@ pub(crate) struct Locator {
 
 /// A place with binaries.
 #[derive(Debug)]
-enum Root {
+pub(super) enum Root {
     Archive(Box<Archive>),
     Folder(PathBuf, Origin),
 }
@@ -238,6 +238,11 @@ impl Locator {
     /// What the user said.
     pub(crate) fn sources(&self) -> &SymbolSources {
         &self.sources
+    }
+
+    /// Where binaries are looked for, the first place first.
+    pub(super) fn roots(&self) -> &[Root] {
+        &self.roots
     }
 
     /// The bundle that the capture is in.

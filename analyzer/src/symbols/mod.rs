@@ -16,6 +16,7 @@ mod binary;
 mod cfi;
 mod cfi_check;
 mod code;
+mod code_lists;
 mod debuginfod;
 mod demangle;
 mod dwarf;

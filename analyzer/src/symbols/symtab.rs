@@ -4,7 +4,7 @@
 //! (`choose_best_symbol` in `tools/perf/util/symbol.c`). Names are demangled only
 //! for addresses that are asked for, and each one once.
 
-use super::demangle::demangle;
+use super::demangle::{demangle, without_version};
 use super::elf::{Bytes, Elf, Use};
 use object::File;
 use object::elf::{
@@ -14,6 +14,7 @@ use object::elf::{
 use object::read::StringTable;
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym, SymbolTable};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -183,7 +184,7 @@ impl<'a> Symbols<'a> {
         let start = entry.start;
         for (place, entry) in candidates.take_while(|(_, entry)| entry.start == start) {
             let name = self.name(place, entry);
-            if order(entry, &name) < order(chosen.1, &chosen.0) {
+            if self.order(entry, &name) < self.order(chosen.1, &chosen.0) {
                 chosen = (name, entry);
             }
         }
@@ -195,32 +196,37 @@ impl<'a> Symbols<'a> {
 
     fn name(&self, place: usize, entry: &Entry) -> Arc<str> {
         let mut names = self.names.borrow_mut();
-        let name = names.entry(place).or_insert_with(|| {
-            let strings = self.strings[usize::from(entry.dynamic)];
-            let name = text(strings, entry.name).unwrap_or_default();
-            demangle(&String::from_utf8_lossy(name)).into()
-        });
+        let name = names.entry(place);
+        let name = name.or_insert_with(|| demangle(&self.raw(entry)).into());
         Arc::clone(name)
+    }
+
+    /// Sorts the best symbol of an address first.
+    fn order(&self, entry: &Entry, name: &str) -> impl Ord + use<> {
+        let underscores = name.len() - name.trim_start_matches('_').len();
+        // Versions are not shown, and perf counts them as part of the name.
+        let raw = self.raw(entry);
+        let version = raw.len() - without_version(&raw).len();
+        (
+            entry.label,
+            entry.weak,
+            !entry.global,
+            underscores,
+            Reverse(name.len() + version),
+            // The first of equals, in the order of the file.
+            entry.dynamic,
+            entry.index,
+        )
+    }
+
+    fn raw(&self, entry: &Entry) -> Cow<'a, str> {
+        let strings = self.strings[usize::from(entry.dynamic)];
+        String::from_utf8_lossy(text(strings, entry.name).unwrap_or_default())
     }
 }
 
 fn spans(svma: u64) -> impl Fn(&Entry, bool) -> bool {
     move |entry, _| entry.start <= svma && svma < entry.end
-}
-
-/// Sorts the best symbol of an address first.
-fn order(entry: &Entry, name: &str) -> impl Ord + use<> {
-    let underscores = name.len() - name.trim_start_matches('_').len();
-    (
-        entry.label,
-        entry.weak,
-        !entry.global,
-        underscores,
-        Reverse(name.len()),
-        // The first of equals, in the order of the file.
-        entry.dynamic,
-        entry.index,
-    )
 }
 
 /// The name that begins somewhere in a string table.
@@ -238,3 +244,7 @@ fn is_named(strings: &[u8], at: u32, label: bool) -> bool {
     let is_mark = label && (rest.starts_with(b"$") || rest.starts_with(b".L"));
     !matches!(rest.first(), None | Some(0)) && !is_mark
 }
+
+#[cfg(test)]
+#[path = "symtab_tests.rs"]
+mod tests;

@@ -1,4 +1,5 @@
-//! Binaries by build-id, out of an archive that is no bundle.
+//! Binaries by build-id, and what just-in-time compilers left, out of an archive
+//! that is no bundle.
 
 use super::bundle::Extracted;
 use super::limits::Limits;
@@ -36,6 +37,8 @@ pub struct Binaries {
     stream: Stream,
     limit: u64,
     by_id: BTreeMap<(String, Part), Member>,
+    /// By name.
+    lists: BTreeMap<String, Member>,
     notes: Vec<String>,
 }
 
@@ -57,9 +60,11 @@ impl Binaries {
     pub fn from_file(file: File, limits: &Limits) -> Result<Self, Error> {
         let stream = Stream::open(file, limits)?;
         let Members { list, damage } = members::find(&stream, limits, Strangers::PassOver)?;
-        let mut by_id = BTreeMap::new();
+        let (mut by_id, mut lists) = (BTreeMap::new(), BTreeMap::new());
         for member in list {
-            if let Some(key) = classify(&member.name) {
+            if layout::code_list(&member.name).is_some() {
+                lists.entry(member.name.clone()).or_insert(member);
+            } else if let Some(key) = classify(&member.name) {
                 // The same build-id twice is the same binary twice.
                 by_id.entry(key).or_insert(member);
             }
@@ -71,6 +76,7 @@ impl Binaries {
             stream,
             limit: limits.binary,
             by_id,
+            lists,
             notes: notes.into_iter().collect(),
         })
     }
@@ -78,6 +84,12 @@ impl Binaries {
     /// What is there, by build-id in lower-case hexadecimal digits.
     pub fn parts(&self) -> impl Iterator<Item = (&str, Part)> {
         self.by_id.keys().map(|(id, part)| (id.as_str(), *part))
+    }
+
+    /// The names of what just-in-time compilers left ([`layout::code_list`]),
+    /// sorted.
+    pub fn code_lists(&self) -> impl Iterator<Item = &str> {
+        self.lists.keys().map(String::as_str)
     }
 
     /// What a reader should know, for people.
@@ -105,17 +117,33 @@ impl Binaries {
         let Some(member) = self.whole(build_id, part)? else {
             return Ok(None);
         };
+        Ok(Some((member.name.clone(), self.extract_member(member)?)))
+    }
+
+    /// Gives one of [`Binaries::code_lists`] as a temporary file without a name,
+    /// if it is here.
+    ///
+    /// # Errors
+    /// As [`Binaries::read`].
+    pub fn extract_list(&self, name: &str) -> Result<Option<Extracted>, Error> {
+        let Some(member) = self.lists.get(name) else {
+            return Ok(None);
+        };
+        self.check(member)?;
+        self.extract_member(member).map(Some)
+    }
+
+    fn extract_member(&self, member: &Member) -> Result<Extracted, Error> {
         let mut file = temporary()?;
         self.stream.copy(range(member), &mut |piece| {
             write_temporary(&mut file, piece)
         })?;
-        let extracted = Extracted {
+        Ok(Extracted {
             file,
             length: member.size,
             missing: 0,
             note: None,
-        };
-        Ok(Some((member.name.clone(), extracted)))
+        })
     }
 
     /// Reads a part of this build-id (hexadecimal digits of any case) into
@@ -144,6 +172,12 @@ impl Binaries {
         let Some(member) = self.by_id.get(&key) else {
             return Ok(None);
         };
+        self.check(member)?;
+        Ok(Some(member))
+    }
+
+    /// Whether a member is as far as it should be and not too large.
+    fn check(&self, member: &Member) -> Result<(), Error> {
         let &Member {
             size, available, ..
         } = member;
@@ -162,7 +196,7 @@ impl Binaries {
                 size,
             });
         }
-        Ok(Some(member))
+        Ok(())
     }
 }
 

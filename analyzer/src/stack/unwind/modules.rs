@@ -109,7 +109,7 @@ impl<'a> Unwinding<'a> {
         Self {
             space,
             locator,
-            jit: Jit::open(space, locator.sources(), capture.is_monotonic()),
+            jit: Jit::open(space, locator, capture.is_monotonic()),
             arch: features.arch.as_deref().and_then(Arch::named),
             modules: modules.collect(),
         }

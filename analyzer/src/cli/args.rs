@@ -32,6 +32,15 @@ pub(super) enum Command {
     ///
     /// Example: contend c2c perf.data
     C2c(Box<C2cArguments>),
+    /// Where threads wait, for how long, and on which lock
+    ///
+    /// Takes switches between threads (`sched:sched_switch`, `--switch-events`),
+    /// or the off-CPU events of a collector, and adds up how long threads were off
+    /// the CPU: blocked, preempted, or woken and waiting for a CPU. What has no
+    /// end in the capture is counted and not guessed.
+    ///
+    /// Example: contend offcpu perf.data -o waiting.svg
+    Offcpu(Box<OffCpuArguments>),
     /// Which binaries a capture needs for names, which are found, which are missing
     ///
     /// A binary is found by its build-id. One of another build is refused.
@@ -145,6 +154,36 @@ pub(super) struct SymbolsArguments {
 
     #[command(flatten)]
     pub(super) symbols: SymbolArguments,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OffCpuArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// Which time to show
+    #[arg(long, value_name = "STATE", default_value = "all")]
+    pub(super) state: StateChoice,
+
+    /// Show at most N rows [default: 20 in the table, all in JSON]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
+}
+
+/// Which time off the CPU counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateChoice {
+    /// Threads waited for something
+    Blocked,
+    /// Another thread had taken the CPU
+    Preempted,
+    /// Threads were woken and waited for a CPU
+    Runnable,
+    /// All of it
+    All,
 }
 
 #[derive(Args, Debug)]

@@ -153,13 +153,13 @@ fn coalesce(fields: &[CoalesceBy]) -> Vec<Coalesce> {
 
 /// What some filters need to know before the first pass.
 #[derive(Default)]
-struct Scout {
+pub(super) struct Scout {
     space: Option<AddressSpace>,
     times: Option<(u64, u64)>,
 }
 
 impl Scout {
-    fn new(capture: &mut Capture, filters: &Filters) -> Result<Self> {
+    pub(super) fn new(capture: &mut Capture, filters: &Filters) -> Result<Self> {
         if filters.time.is_none() && filters.comm.is_empty() {
             return Ok(Self::default());
         }
@@ -171,7 +171,7 @@ impl Scout {
     }
 }
 
-fn filter<'a>(filters: &Filters, scout: &'a Scout) -> Result<Filter<'a>> {
+pub(super) fn filter<'a>(filters: &Filters, scout: &'a Scout) -> Result<Filter<'a>> {
     let time = match &filters.time {
         Some(text) => Some(time_range(text, scout.times)?),
         None => None,

@@ -3,6 +3,7 @@
 mod args;
 mod c2c;
 mod info;
+mod offcpu;
 mod output;
 mod progress;
 mod refusal;
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
+        Command::Offcpu(command) => offcpu::run(command),
         Command::Symbols(command) => symbols::run(command),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod c2c;
 pub(crate) mod info;
+pub(crate) mod offcpu;
 pub(crate) mod perf_compat;
 mod style;
 pub(crate) mod symbols;

@@ -4,6 +4,7 @@
 mod c2c;
 mod capture;
 mod info;
+mod offcpu;
 mod quality;
 mod symbols;
 
@@ -14,6 +15,7 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub use offcpu::{ByState, LengthBucket, OffCpu, StateRow, Sums, ThreadRow, UpperBounds};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};

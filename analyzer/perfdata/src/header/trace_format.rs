@@ -297,7 +297,10 @@ mod tests {
     fn fields_by_name() {
         let format = TraceFormat::parse(NEW);
         let field = |name| format.field(name).unwrap();
-        assert_eq!((field("prev_comm").offset, field("prev_comm").size), (8, 16));
+        assert_eq!(
+            (field("prev_comm").offset, field("prev_comm").size),
+            (8, 16)
+        );
         assert_eq!((field("name").offset, field("name").size), (64, 4));
         assert!(field("prev_state").signed);
         assert_eq!(format.field("prev"), None);

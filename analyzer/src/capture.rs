@@ -84,7 +84,7 @@ impl Capture {
     }
 
     /// The bundle that the capture is in, if it is in one.
-    pub fn bundle(&self) -> Option<&Bundle> {
+    pub fn bundle(&self) -> Option<&Arc<Bundle>> {
         self.input.bundle.as_ref()
     }
 

@@ -53,9 +53,7 @@ pub(crate) enum EventKind {
     OffCpuDetail,
     /// Another tracepoint.
     Tracepoint,
-    /// A clock whose period is time on the CPU, in ns.
-    Clock,
-    /// A counter that samples running code.
+    /// A clock or a hardware counter that samples running code.
     Cpu,
     /// Carries side-band records only.
     Dummy,
@@ -86,9 +84,7 @@ impl EventKind {
             Self::Dummy
         } else if attr.has(SampleFormat::DATA_SRC) && !has_data_for_stacks(attr) {
             Self::Memory
-        } else if attr.kind == SOFTWARE && CLOCKS.contains(&attr.config) {
-            Self::Clock
-        } else if attr.kind == SOFTWARE {
+        } else if attr.kind == SOFTWARE && !is_clock(attr) {
             Self::Other
         } else {
             Self::Cpu
@@ -110,11 +106,6 @@ impl EventKind {
         }
     }
 
-    /// Whether its samples say where threads run.
-    pub(crate) fn is_on_cpu(self) -> bool {
-        matches!(self, Self::Clock | Self::Cpu)
-    }
-
     /// The name in documents.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -127,7 +118,7 @@ impl EventKind {
             Self::OffCpu(_) => "offcpu",
             Self::OffCpuDetail => "offcpu_detail",
             Self::Tracepoint => "tracepoint",
-            Self::Clock | Self::Cpu => "cpu",
+            Self::Cpu => "cpu",
             Self::Dummy => "dummy",
             Self::Other => "other",
         }
@@ -145,6 +136,11 @@ impl OffCpuLayout {
             Self::PerfChain
         }
     }
+}
+
+/// Whether the period of samples is time on the CPU, in ns.
+pub(crate) fn is_clock(attr: &Attr) -> bool {
+    attr.kind == SOFTWARE && CLOCKS.contains(&attr.config)
 }
 
 /// Whether an event has data sources only because `--call-graph dwarf` asks for

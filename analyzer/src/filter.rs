@@ -23,18 +23,25 @@ impl Filter<'_> {
     /// Whether the sample is wanted.
     #[inline]
     pub fn accepts(&self, sample: &MemorySample, at: At) -> bool {
+        self.accepts_thread((sample.pid, sample.tid), sample.cpu, at)
+    }
+
+    /// Whether what a thread (process, thread) did on a CPU at a moment is
+    /// wanted.
+    #[inline]
+    pub fn accepts_thread(&self, (pid, tid): (i32, i32), cpu: u32, at: At) -> bool {
         fn wants<T: PartialEq>(list: &[T], value: &T) -> bool {
             list.is_empty() || list.contains(value)
         }
-        wants(&self.pids, &sample.pid)
-            && wants(&self.tids, &sample.tid)
-            && wants(&self.cpus, &sample.cpu)
+        wants(&self.pids, &pid)
+            && wants(&self.tids, &tid)
+            && wants(&self.cpus, &cpu)
             && self
                 .time
                 .as_ref()
-                .is_none_or(|range| range.contains(&sample.time))
+                .is_none_or(|range| range.contains(&at.time))
             && self.comms.as_ref().is_none_or(|(names, space)| {
-                let comm = space.comm(sample.tid, at);
+                let comm = space.comm(tid, at);
                 comm.is_some_and(|comm| names.iter().any(|name| name == comm))
             })
     }

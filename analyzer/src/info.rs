@@ -1,7 +1,8 @@
 //! What is in a capture, and which questions it can answer.
 
 use crate::capture::Capture;
-use crate::event_kind::{EventKind, OffCpuLayout};
+pub(crate) use crate::event_kind::EventKind;
+use crate::event_kind::OffCpuLayout;
 use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
 use crate::survey::Survey;
 use contend_perfdata::{WalkReport, record_name};
@@ -113,7 +114,7 @@ fn answers(
         )
     };
     let on_cpu = by_samples(
-        &[EventKind::Clock, EventKind::Cpu],
+        &[EventKind::Cpu],
         "on-CPU samples",
         "record with `perf record -F 99 -a -g`",
     );

@@ -42,7 +42,7 @@ pub(crate) struct Input {
     pub(crate) data: PerfData,
     pub(crate) form: Form,
     /// The bundle that the capture is in.
-    pub(crate) bundle: Option<Bundle>,
+    pub(crate) bundle: Option<Arc<Bundle>>,
     /// What to know of the container, for people.
     pub(crate) notes: Vec<String>,
 }

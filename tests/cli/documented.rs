@@ -11,7 +11,7 @@ const NOT_YET: &str = "**not yet**";
 
 /// Which section of the page describes the object at a path. Paths go through
 /// the names of fields; lists leave no trace in them.
-const SECTIONS: [(&str, &str); 28] = [
+const SECTIONS: [(&str, &str); 32] = [
     ("contend.info/1", "contend.info/1"),
     ("contend.c2c/1", "contend.c2c/1"),
     ("capture", "capture"),
@@ -38,18 +38,23 @@ const SECTIONS: [(&str, &str); 28] = [
     ("lines.rows.inlined", "inlined"),
     ("quality.missing_binaries", "missing_binaries"),
     ("contend.symbols/1", "contend.symbols/1"),
+    ("contend.oncpu/1", "contend.oncpu/1"),
+    ("functions", "functions"),
+    ("threads", "threads"),
+    ("stacks", "stacks"),
     ("binaries", "binaries"),
     ("binaries.refused", "refused"),
 ];
 
 /// Fields that need debug information, which no capture of this list has.
-const OF_DEBUG_INFORMATION: [&str; 6] = [
+const OF_DEBUG_INFORMATION: [&str; 7] = [
     "binaries: debug",
     "binaries: shared",
     "inlined: function",
     "inlined: source",
     "rows: inlined",
     "rows: source",
+    "stacks: inlined",
 ];
 
 /// Objects whose keys are no fields.
@@ -203,6 +208,9 @@ fn documents() -> Found {
             let ended = contend_on(&capture, args);
             let what = format!("{args:?} {}", capture.display());
             // Where there is nothing to say there is no document.
+            if args[0] == "info" {
+                stacks_of_events(&mut found, &capture, &ended.json(&what));
+            }
             if ended.code == Some(2) {
                 ended.refused(&what);
             } else {
@@ -211,6 +219,20 @@ fn documents() -> Found {
         }
     }
     found
+}
+
+/// The stacks of every event, which no capture of this list has for want of
+/// better ones: memory samples are stacks of one frame.
+fn stacks_of_events(found: &mut Found, capture: &Path, info: &Value) {
+    for event in info["events"].as_array().unwrap() {
+        let name = event["name"].as_str().unwrap();
+        let ended = contend_on(capture, &["oncpu", "--json", "--event", name]);
+        let what = format!("{name} of {}", capture.display());
+        match event["samples"].as_u64() {
+            Some(0) => drop(ended.refused(&what)),
+            _ => found.document(&what, &ended.json(&what)),
+        }
+    }
 }
 
 fn listed(fields: &Fields) -> BTreeSet<String> {

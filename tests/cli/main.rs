@@ -14,5 +14,6 @@ mod index;
 mod manners;
 mod readme;
 mod records;
+mod sources;
 mod symbols;
 mod tables;

@@ -13,7 +13,7 @@ use crate::result::{
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::stats::{Ratio, Weights};
-use crate::symbols::{Answer, Names, Spot, SymbolSources};
+use crate::symbols::{Answer, Locator, Names, Spot, SymbolSources};
 use crate::topology::Topology;
 use anyhow::Result;
 use contend_perfdata::{At, CpuMode};
@@ -80,8 +80,9 @@ pub fn report(
         },
         replayed: replayed.as_ref(),
     };
+    let locator = Locator::new(sources, capture)?;
     let spots = lines.iter().flat_map(|line| context.spots(line)).collect();
-    context.names = Names::look_up(&space, spots, sources, capture.pool())?;
+    context.names = Names::look_up(&space, spots, &locator, capture.pool())?;
     quality.missing_binaries = std::mem::take(&mut context.names.missing);
     quality.warnings.append(&mut context.names.warnings);
     let lines = (0..)

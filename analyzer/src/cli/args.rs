@@ -41,6 +41,14 @@ pub(super) enum Command {
     ///
     /// Example: contend offcpu perf.data -o waiting.svg
     Offcpu(Box<OffCpuArguments>),
+    /// Where threads run: the hottest functions and stacks, or a flamegraph
+    ///
+    /// Takes the samples of cycles or of a clock, weighted by their period as
+    /// `perf report` does. Stacks are recorded with `-g`, or with
+    /// `--call-graph dwarf` for programs without frame pointers.
+    ///
+    /// Example: contend oncpu perf.data -o cpu.svg
+    Oncpu(Box<OncpuArguments>),
     /// Which binaries a capture needs for names, which are found, which are missing
     ///
     /// A binary is found by its build-id. One of another build is refused.
@@ -52,7 +60,8 @@ pub(super) enum Command {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// A perf.data file, a `perf record --threads` directory, or - for standard input
+    /// A perf.data file, a `perf record --threads` directory, a capture bundle, or - for standard
+    /// input
     pub(super) capture: PathBuf,
 
     /// Print the JSON document instead of the table
@@ -85,11 +94,12 @@ pub(super) struct Common {
 #[command(next_help_heading = "Symbols")]
 pub(super) struct SymbolArguments {
     /// Look for the capture's binaries in DIR: a .build-id tree, perf's cache, a debug tree, a
-    /// copy of the machine's files, or the files alone (repeatable)
+    /// copy of the machine's files, the files alone, or a tarball of perf archive (repeatable)
     #[arg(long, value_name = "DIR")]
     pub(super) symbol_dir: Vec<PathBuf>,
 
-    /// Take the kernel's names from this copy of the machine's /proc/kallsyms
+    /// Take the kernel's names from this copy of the machine's /proc/kallsyms [default: the
+    /// bundle's]
     #[arg(long, value_name = "FILE")]
     pub(super) kallsyms: Option<PathBuf>,
 }
@@ -168,6 +178,35 @@ pub(super) struct OffCpuArguments {
     /// Show at most N rows [default: 20 in the table, all in JSON]
     #[arg(long, value_name = "N")]
     pub(super) top: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OncpuArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// Take the samples of this event [default: cycles, or else a clock]
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Option<String>,
+
+    /// Print a line for each stack, with its weight: `comm;root;...;leaf 123`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) folded: bool,
+
+    /// Show at most N functions and N stacks [default: 20 functions and 5 stacks in the table,
+    /// all in JSON]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
 
     #[command(flatten)]
     pub(super) filters: Filters,

@@ -2,8 +2,10 @@
 
 mod args;
 mod c2c;
+mod filters;
 mod info;
 mod offcpu;
+mod oncpu;
 mod output;
 mod progress;
 mod refusal;
@@ -52,6 +54,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
         Command::Offcpu(command) => offcpu::run(command),
+        Command::Oncpu(command) => oncpu::run(command),
         Command::Symbols(command) => symbols::run(command),
     }
 }

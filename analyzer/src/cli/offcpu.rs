@@ -1,7 +1,7 @@
 //! `contend offcpu`.
 
 use super::args::{OffCpuArguments, StateChoice};
-use super::c2c::{Scout, filter};
+use super::filters::filter;
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
@@ -28,7 +28,8 @@ pub(super) fn run(arguments: &OffCpuArguments) -> Result<()> {
 }
 
 fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu> {
-    let scout = Scout::new(capture, &arguments.filters)?;
+    let (mut survey, walk) = capture.survey()?;
+    let space = capture.address_space(&mut survey);
     let options = Options {
         which: match arguments.state {
             StateChoice::Blocked => Which::Blocked,
@@ -36,11 +37,9 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
             StateChoice::Runnable => Which::Runnable,
             StateChoice::All => Which::All,
         },
-        filter: filter(&arguments.filters, &scout)?,
+        filter: filter(&arguments.filters, Some(&space), survey.times())?,
     };
-    let (mut survey, walk) = capture.survey()?;
-    let space = capture.address_space(&mut survey);
-    let analysis = offcpu::analyze(capture, (survey, walk), space, &options)?;
+    let analysis = offcpu::analyze(capture, (survey, walk), &space, &options)?;
     if analysis.is_empty() {
         bail!("{}: no time off the CPU", capture.path().display());
     }

@@ -13,7 +13,30 @@ pub(super) fn write(
     common: &Common,
     render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    match file(common) {
+    write_to(file(common), render)
+}
+
+/// Where the picture goes and where the text, of commands that have both: the
+/// picture goes to a file whose name ends in `.svg`, and then the text to
+/// standard output.
+pub(super) fn places(common: &Common) -> (Option<&Path>, Option<&Path>) {
+    let file = file(common);
+    let is_picture = |path: &&Path| {
+        let end = path.extension();
+        end.is_some_and(|end| end.eq_ignore_ascii_case("svg"))
+    };
+    match file.filter(is_picture) {
+        Some(picture) => (Some(picture), None),
+        None => (None, file),
+    }
+}
+
+/// Writes to a file, or else to standard output.
+pub(super) fn write_to(
+    file: Option<&Path>,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    match file {
         Some(path) => {
             let written = if is_special(path) {
                 write_into(path, render)
@@ -150,7 +173,12 @@ fn without_name(error: &io::Error) -> io::Error {
 
 /// Prints a document.
 pub(super) fn json(common: &Common, document: &impl Serialize) -> Result<()> {
-    write(common, |out| {
+    json_to(file(common), document)
+}
+
+/// Writes a document to a file, or else prints it.
+pub(super) fn json_to(file: Option<&Path>, document: &impl Serialize) -> Result<()> {
+    write_to(file, |out| {
         serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
         writeln!(out)
     })

@@ -64,7 +64,7 @@ fn open(bundle: Bundle) -> Result<Input> {
     Ok(Input {
         data,
         form: Form::Bundle,
-        bundle: Some(bundle),
+        bundle: Some(Arc::new(bundle)),
         notes,
     })
 }

@@ -8,6 +8,7 @@ use super::totals::{Key, Lengths, ThreadSums, Totals, Which};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::space::AddressSpace;
+use crate::stack::{Merged, StackBuilder, StackCounts, Stacks};
 use crate::survey::Survey;
 use anyhow::Result;
 use contend_perfdata::{At, WalkReport};
@@ -59,7 +60,9 @@ pub(crate) struct Excess {
 pub(crate) struct Analysis {
     pub(crate) survey: Survey,
     pub(crate) walk: WalkReport,
-    pub(crate) space: AddressSpace,
+    /// The stacks that rows name.
+    pub(super) stacks: Stacks,
+    pub(super) stack_counts: StackCounts,
     /// In the order of (process, thread).
     pub(crate) threads: Vec<Thread>,
     pub(super) decoded: DecodeCounts,
@@ -79,17 +82,27 @@ pub(crate) struct Analysis {
 pub(crate) fn analyze(
     capture: &Capture,
     (survey, walk): (Survey, WalkReport),
-    space: AddressSpace,
+    space: &AddressSpace,
     options: &Options<'_>,
 ) -> Result<Analysis> {
     let plan = Plan::new(capture.header());
     let table = capture.data().events();
-    let (parts, _) = capture.walk(Decoded::default, |decoded, batch| {
-        decoded.batch(batch, table, &plan);
-    })?;
+    let (parts, _) = capture.walk(
+        || (Decoded::default(), StackBuilder::new(space)),
+        |(decoded, stacks), batch| decoded.batch(batch, table, &plan, stacks),
+    )?;
+    let mut stack_counts = StackCounts::default();
+    let (mut trees, mut rest) = (Vec::new(), Vec::new());
+    for (part, builder) in parts {
+        let (stacks, own) = builder.finish();
+        stack_counts.merge(&own);
+        trees.push(stacks);
+        rest.push(part);
+    }
+    let Merged { stacks, renamed } = Stacks::merge(trees);
     let mut decoded = Decoded::default();
-    for part in parts {
-        decoded.merge(part);
+    for (part, renamed) in rest.into_iter().zip(renamed) {
+        decoded.merge(part, &renamed);
     }
     let Decoded {
         mut events,
@@ -110,7 +123,7 @@ pub(crate) fn analyze(
         details: &details,
         comms: &comms,
         on_cpu: &on_cpu,
-        space: &space,
+        space,
         span,
         options,
     };
@@ -141,9 +154,10 @@ pub(crate) fn analyze(
         which: options.which,
         filtered,
         unused_sums: 0,
-        space,
+        stacks,
+        stack_counts,
     };
-    analysis.add_sums(sums, options, &comms, span);
+    analysis.add_sums(sums, options, space, &comms, span);
     analysis
         .threads
         .sort_by_key(|thread| (thread.pid, thread.tid));
@@ -163,6 +177,7 @@ impl Analysis {
         &mut self,
         sums: Vec<Sum>,
         options: &Options<'_>,
+        space: &AddressSpace,
         comms: &FxHashMap<i32, (At, Box<[u8]>)>,
         (first, last): (u64, u64),
     ) {
@@ -183,7 +198,7 @@ impl Analysis {
             .collect();
         for group in sums.chunk_by(|a, b| (a.pid, a.tid) == (b.pid, b.tid)) {
             let Sum { pid, tid, .. } = group[0];
-            let comm = name(&self.space, comms, tid, end);
+            let comm = name(space, comms, tid, end);
             if !wants(&filter.pids, pid)
                 || !wants(&filter.tids, tid)
                 || !wants_comm(filter, comm.as_deref())

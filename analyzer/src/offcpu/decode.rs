@@ -4,7 +4,8 @@ use super::event::{
     Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, NO_STACK, Reason, StackId, Sum, Witness,
 };
 use super::payload::{self, NO_TIME, PerfOffCpu, Switch, SwitchPayload, WakePayload};
-use crate::event_kind::{EventKind, OffCpuLayout};
+use crate::event_kind::{EventKind, OffCpuLayout, is_clock};
+use crate::stack::StackBuilder;
 use crate::survey::SAMPLE;
 use contend_perfdata::{
     At, Attr, AttrFlags, Batch, Cursor, EventTable, Fields, Header, RawRecord, RecordHeader,
@@ -63,7 +64,7 @@ impl Plan {
                 EventKind::SchedWakeupNew => Reader::WakeupNew(WakePayload::of(attr, features)),
                 EventKind::OffCpu(layout) => Reader::OffCpu(*layout),
                 EventKind::OffCpuDetail => Reader::Detail,
-                EventKind::Clock => Reader::Clock,
+                EventKind::Cpu if is_clock(attr) => Reader::Clock,
                 _ => Reader::Ran,
             }
         });
@@ -162,20 +163,24 @@ impl DecodeCounts {
 }
 
 impl Decoded {
-    /// Adds what another worker has read.
-    pub(super) fn merge(&mut self, other: Self) {
+    /// Adds what another worker has read, whose stacks are now called as
+    /// `renamed` says.
+    pub(super) fn merge(&mut self, mut other: Self, renamed: &[StackId]) {
         let base = self.details.len() as u32;
-        let moved = other.events.into_iter().map(|mut event| {
+        for event in &mut other.events {
+            event.stack = renamed[event.stack.index()];
             if matches!(event.kind, Kind::Span | Kind::Detail) {
                 event.other += base;
             }
-            event
-        });
+        }
+        for sum in &mut other.sums {
+            sum.stack = renamed[sum.stack.index()];
+        }
         if self.events.is_empty() {
             // The usual large first part need not be copied.
-            self.events = moved.collect();
+            self.events = other.events;
         } else {
-            self.events.extend(moved);
+            self.events.append(&mut other.events);
         }
         self.details.extend(other.details);
         self.sums.extend(other.sums);
@@ -190,10 +195,16 @@ impl Decoded {
     }
 
     /// Reads the records of a batch.
-    pub(super) fn batch(&mut self, batch: &Batch, events: &EventTable, plan: &Plan) {
+    pub(super) fn batch(
+        &mut self,
+        batch: &Batch,
+        events: &EventTable,
+        plan: &Plan,
+        stacks: &mut StackBuilder<'_>,
+    ) {
         for record in batch.records() {
             match record.kind {
-                SAMPLE => self.sample(&record, events, plan),
+                SAMPLE => self.sample(&record, events, plan, stacks),
                 record_kind::SWITCH | record_kind::SWITCH_CPU_WIDE => {
                     self.switch_record(&record, events, plan);
                 }
@@ -203,7 +214,13 @@ impl Decoded {
         }
     }
 
-    fn sample(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
+    fn sample(
+        &mut self,
+        record: &RawRecord<'_>,
+        events: &EventTable,
+        plan: &Plan,
+        stacks: &mut StackBuilder<'_>,
+    ) {
         let event = events.event_of(record.body);
         let Some((reader, layout)) =
             event.and_then(|event| Some((plan.readers.get(event)?, events.layout(event)?)))
@@ -220,6 +237,7 @@ impl Decoded {
         };
         let mut reading = Reading {
             into: self,
+            stacks,
             at: At {
                 time,
                 pos: record.pos,
@@ -325,8 +343,9 @@ fn note_comm(comms: &mut FxHashMap<i32, (At, Box<[u8]>)>, tid: i32, at: At, comm
 }
 
 /// One sample being read.
-struct Reading<'a, 'b> {
+struct Reading<'a, 'b, 'c> {
     into: &'b mut Decoded,
+    stacks: &'b mut StackBuilder<'c>,
     sample: Sample<'a>,
     at: At,
     cpu: u32,
@@ -335,7 +354,7 @@ struct Reading<'a, 'b> {
     plan: &'b Plan,
 }
 
-impl Reading<'_, '_> {
+impl Reading<'_, '_, '_> {
     fn read(&mut self, reader: &Reader) {
         match reader {
             Reader::Switch(payload, is_complete) => {
@@ -365,7 +384,7 @@ impl Reading<'_, '_> {
     }
 
     fn stack(&mut self) -> StackId {
-        NO_STACK
+        self.stacks.stack(&self.sample, self.record.misc, self.at)
     }
 
     fn push(&mut self, kind: Kind, (pid, tid): (i32, i32), stack: StackId, reason: Reason) {
@@ -476,10 +495,14 @@ impl Reading<'_, '_> {
         };
         let ids = (found.pid, found.tid);
         self.sample.pid_tid = Some(ids);
-        self.sample.callchain = found
-            .is_chain_marked(endian)
-            .then(|| Words::new(found.chain, endian));
-        let stack = self.stack();
+        let stack = if found.is_chain_marked(endian) {
+            self.sample.callchain = Some(Words::new(found.chain, endian));
+            // Its own is of the thread that was switched out.
+            self.sample.ip = None;
+            self.stack()
+        } else {
+            NO_STACK
+        };
         if found.is_sum {
             self.sum(ids, found.ns, stack);
             return;

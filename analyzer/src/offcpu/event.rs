@@ -1,11 +1,10 @@
 //! What records say of a thread, in few bytes: the sweep sorts these, not
 //! records.
 
-/// A stack of a sample; to be replaced by those of the stack module.
-pub(super) type StackId = u32;
+pub(super) use crate::stack::StackId;
 
-/// A thread without a stack.
-pub(super) const NO_STACK: StackId = 0;
+/// What has no stack.
+pub(super) const NO_STACK: StackId = StackId::EMPTY;
 
 /// Who saw a switch. The same switch may be in a capture more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -40,7 +40,7 @@ impl Key {
             word: interval.word,
             syscall: interval.syscall,
             waker: wake.and_then(|wake| wake.waker),
-            waker_stack: wake.map_or_else(StackId::default, |wake| wake.stack),
+            waker_stack: wake.map_or(StackId::EMPTY, |wake| wake.stack),
         }
     }
 }

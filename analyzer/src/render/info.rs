@@ -5,7 +5,7 @@ use crate::result::{Can, Info, Quality};
 use std::io::{self, Write};
 
 /// The questions that have a command.
-const ANSWERED: [&str; 1] = ["c2c"];
+const ANSWERED: [&str; 2] = ["c2c", "oncpu"];
 
 /// Missing binaries that are listed; the document has all.
 const MISSING: usize = 4;

@@ -1,8 +1,10 @@
 //! Results as text.
 
 pub(crate) mod c2c;
+mod flamegraph;
 pub(crate) mod info;
 pub(crate) mod offcpu;
+pub(crate) mod oncpu;
 pub(crate) mod perf_compat;
 mod style;
 pub(crate) mod symbols;

@@ -5,7 +5,9 @@ mod c2c;
 mod capture;
 mod info;
 mod offcpu;
+mod oncpu;
 mod quality;
+mod stack;
 mod symbols;
 
 pub use c2c::{
@@ -16,8 +18,10 @@ pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
 pub use offcpu::{ByState, LengthBucket, OffCpu, StateRow, Sums, ThreadRow, UpperBounds};
+pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use stack::StackFrame;
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 
 use serde::{Serialize, Serializer};

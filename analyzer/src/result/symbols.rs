@@ -31,6 +31,10 @@ pub struct BinaryFacts {
     /// Where it is; absent when it is not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// What kind of place that is: `bundle`, `symbol-dir`, `perf-cache`, `system`,
+    /// `path`, or `kallsyms`, the file of that option.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
     /// Its debug information, when it is a file of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debug: Option<String>,

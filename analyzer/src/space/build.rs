@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// or three.
 const DEEPEST_CHAIN: u32 = 64;
 
+/// `PROT_EXEC` of `mmap(2)`.
+const PROT_EXEC: u32 = 4;
+
 struct Growing {
     maps: Sweep,
     parent: Option<(ImageId, At)>,
@@ -192,6 +195,10 @@ impl Builder {
             file_offset: mmap.file_offset,
             dso,
             flags: mmap.flags,
+            executable: match mmap.protection {
+                Some(protection) => protection & PROT_EXEC != 0,
+                None => !mmap.is_data,
+            },
         };
         // An allocator maps the same range of the same thing again and again: that
         // is one mapping that goes on, not one for each time.
@@ -245,6 +252,7 @@ impl Builder {
             file_offset: 0,
             dso,
             flags: 0,
+            executable: true,
         });
         self.images[KERNEL.0 as usize].maps.map(start, end, map, at);
     }

@@ -152,6 +152,8 @@ pub(super) struct MapSet {
     /// A binary tree over the groups in an array: the largest end below each
     /// node, so that an address finds the groups around it.
     ends: Vec<u64>,
+    /// The moments at which anything was mapped or gone, in order.
+    changes: Vec<At>,
 }
 
 impl MapSet {
@@ -177,11 +179,21 @@ impl MapSet {
         for node in (1..leaves).rev() {
             ends[node] = ends[2 * node].max(ends[2 * node + 1]);
         }
+        let moments = rects.iter().flat_map(|rect| [rect.from, rect.to]);
+        let mut changes: Vec<At> = moments.collect();
+        changes.sort_unstable();
+        changes.dedup();
         Self {
             rects,
             groups,
             ends,
+            changes,
         }
+    }
+
+    /// How many changes there were up to a moment, that moment included.
+    pub(super) fn changes_before(&self, at: At) -> usize {
+        self.changes.partition_point(|&change| change <= at)
     }
 
     /// How many rectangles there are.

@@ -38,6 +38,9 @@ pub struct Mapping {
     pub dso: DsoId,
     /// `MAP_` bits.
     pub flags: u32,
+    /// Whether code may run in it; old writers told of such mappings only, and
+    /// marked those of data.
+    pub executable: bool,
 }
 
 /// The address space of one process between two of its execs, or the kernel's.
@@ -50,6 +53,15 @@ struct Image {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct ImageId(u32);
+
+/// What is the same at two moments if nothing was mapped, unmapped, forked or
+/// executed in a process and in the kernel between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Epoch {
+    image: Option<ImageId>,
+    changes: usize,
+    kernel_changes: usize,
+}
 
 /// The kernel's mappings.
 const KERNEL: ImageId = ImageId(0);
@@ -105,6 +117,33 @@ impl AddressSpace {
     pub fn find_code(&self, pid: i32, ip: u64, at: At) -> Option<MapId> {
         self.find(CpuMode::User, pid, ip, at)
             .or_else(|| self.find(CpuMode::Kernel, pid, ip, at))
+    }
+
+    /// The code that is mapped at an address; nothing where a process has memory
+    /// in which no code can run. The kernel's mappings are all of code, though
+    /// perf describes some without a protection.
+    pub(crate) fn find_executable(
+        &self,
+        mode: CpuMode,
+        pid: i32,
+        address: u64,
+        at: At,
+    ) -> Option<MapId> {
+        let found = self.find(mode, pid, address, at);
+        found.filter(|&map| mode == CpuMode::Kernel || self.map(map).executable)
+    }
+
+    /// Tells apart the moments at which the same addresses may be different
+    /// code: what was found in one epoch of a process need not be looked up
+    /// again.
+    pub(crate) fn epoch(&self, pid: i32, at: At) -> Epoch {
+        let changes = |image: ImageId| self.images[image.0 as usize].maps.changes_before(at);
+        let image = self.image_at(pid, at);
+        Epoch {
+            image,
+            changes: image.map_or(0, changes),
+            kernel_changes: changes(KERNEL),
+        }
     }
 
     fn image_at(&self, pid: i32, at: At) -> Option<ImageId> {

@@ -1,10 +1,13 @@
 //! Answers for the addresses of one binary.
 
 use super::dwarf::{Frame, Lines, Sections};
-use super::elf::{Bytes, Elf, ElfError, Use, open};
+use super::elf::{Bytes, Elf, Use};
+use super::image::Image;
 use super::locate::Found;
+use super::minidebug;
 use super::symtab::{Symbol, Symbols};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// A place in a file (its offset in bytes), and what it is used for.
 pub(crate) type Place = (Use, u64);
@@ -31,42 +34,54 @@ pub(super) struct Answers {
 /// Looks up places of a binary.
 pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     let mut remarks = Vec::new();
-    let mut remark = |path: &std::path::Path, error: &dyn std::fmt::Display| {
-        remarks.push(format!("{}: {error}", path.display()));
+    let mut remark = |file: &Image, error: &dyn Display| {
+        remarks.push(format!("{file}: {error}"));
     };
     let image = opened(&found.image, &mut remark);
     let debug = found.debug.as_ref();
-    let debug = debug.and_then(|path| Some((path, opened(path, &mut remark)?)));
+    let debug = debug.and_then(|file| Some((file, opened(file, &mut remark)?)));
     let shared = found.shared.as_ref();
-    let shared = shared.and_then(|path| Some((path, opened(path, &mut remark)?)));
-    let mut parsed = |path: &std::path::Path, bytes| match Elf::parse(bytes) {
+    let shared = shared.and_then(|file| Some((file, opened(file, &mut remark)?)));
+    let mut parsed = |file: &Image, bytes| match Elf::parse(bytes) {
         Ok(elf) => Some(elf),
         Err(error) => {
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     };
     let image = image.as_ref().and_then(|bytes| parsed(&found.image, bytes));
     let debug = debug
         .as_ref()
-        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+        .and_then(|(file, bytes)| Some((*file, parsed(file, bytes)?)));
     let shared = shared
         .as_ref()
-        .and_then(|(path, bytes)| Some((path, parsed(path, bytes)?)));
+        .and_then(|(file, bytes)| Some((*file, parsed(file, bytes)?)));
     let Some(image) = image else {
         return Answers {
             places: BTreeMap::new(),
             remarks,
         };
     };
-    let with_lines = match &debug {
-        Some((path, elf)) => (path.as_path(), elf),
-        None => (found.image.as_path(), &image),
+    // A table that another file has whole is not needed in part.
+    let is_needed = debug.is_none() && !image.has_symbols();
+    let mini = if is_needed {
+        minidebug::open(&image)
+    } else {
+        Ok(None)
     };
-    let mut sections = |path: &std::path::Path, elf| match Sections::load(elf) {
+    let inflated = mini.as_ref().ok().and_then(Option::as_ref);
+    let inside = inflated.and_then(|bytes| parsed(&found.image, bytes));
+    if let Err(error) = &mini {
+        remark(&found.image, error);
+    }
+    let with_lines = match &debug {
+        Some((file, elf)) => (*file, elf),
+        None => (&found.image, &image),
+    };
+    let mut sections = |file: &Image, elf| match Sections::load(elf) {
         Ok(sections) => Some(sections),
         Err(error) => {
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     };
@@ -76,7 +91,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         .then(|| sections(with_lines.0, with_lines.1))
         .flatten();
     let shared = shared.as_ref().filter(|_| wants_lines);
-    let shared = shared.and_then(|(path, elf)| sections(path, elf));
+    let shared = shared.and_then(|(file, elf)| sections(file, elf));
     let lines =
         main.as_ref().and_then(
             |main| match Lines::new(with_lines.1, main, shared.as_ref()) {
@@ -91,7 +106,12 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         image: &image,
         // Split debug files have the whole table, the stripped binary the
         // dynamic one.
-        elves: debug.iter().map(|(_, elf)| elf).chain([&image]).collect(),
+        elves: debug
+            .iter()
+            .map(|(_, elf)| elf)
+            .chain([&image])
+            .chain(&inside)
+            .collect(),
         lines,
     };
     Answers {
@@ -100,15 +120,11 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
     }
 }
 
-fn opened(
-    path: &std::path::Path,
-    remark: &mut impl FnMut(&std::path::Path, &dyn std::fmt::Display),
-) -> Option<Bytes> {
-    match open(path) {
+fn opened(file: &Image, remark: &mut impl FnMut(&Image, &dyn Display)) -> Option<Bytes> {
+    match file.open() {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            let error: ElfError = error;
-            remark(path, &error);
+            remark(file, &error);
             None
         }
     }

@@ -1,6 +1,7 @@
 //! Binaries made of bytes that nobody should trust.
 
 use super::*;
+use crate::symbols::image::Origin;
 use contend_fixtures::{ElfSymbol, elf_program};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ fn sample() -> Vec<u8> {
 
 fn found(image: &Path) -> Found {
     Found {
-        image: image.to_owned(),
+        image: Image::at(image.to_owned(), Origin::Named),
         debug: None,
         shared: None,
         has_lines: false,
@@ -243,7 +244,9 @@ fn split_debug_information_is_found() {
         eprintln!("skipped: no gcc and binutils");
         return;
     }
-    let bytes = super::open(Path::new(&binary)).unwrap();
+    let bytes = Image::at(binary.clone().into(), Origin::Named)
+        .open()
+        .unwrap();
     let id = super::Elf::parse(&bytes).unwrap().build_id().unwrap();
     let dso = |id: &[u8]| Dso {
         name: b"/opt/prog".as_slice().into(),
@@ -251,15 +254,19 @@ fn split_debug_information_is_found() {
         inode: None,
         build_id: contend_perfdata::BuildIdBytes::new(id),
     };
-    let locator = Locator::new(&SymbolSources {
+    let sources = SymbolSources {
         enabled: true,
         folders: vec![scratch.path().to_owned()],
-        kallsyms: None,
-    });
+        ..SymbolSources::default()
+    };
+    let demo = "../fixtures/demo/false-sharing.perf.data";
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(demo);
+    let capture = crate::Capture::open(&demo, 1, 1 << 20).unwrap();
+    let locator = Locator::new(&sources, &capture).unwrap();
     let search = locator.find(&dso(&id));
     let found = search.found.unwrap();
-    assert_eq!(found.image, Path::new(&binary));
-    assert_eq!(found.debug.as_deref(), Some(Path::new(&debug)));
+    assert_eq!(found.image.to_string(), binary);
+    assert_eq!(found.debug.as_ref().map(Image::to_string), Some(debug));
     let places: Vec<Place> = (0x1000..0x1400).map(|at| (Use::Code, at)).collect();
     let answers = answer(&found, &places);
     let named = answers.places.values().filter(|answer| {
@@ -270,4 +277,70 @@ fn split_debug_information_is_found() {
 
     let other = locator.find(&dso(&[9; 20]));
     assert!(other.found.is_none() && !other.refused.is_empty());
+}
+
+#[test]
+fn functions_of_a_stripped_binary_come_from_its_mini_debug_info() {
+    const SOURCE: &str = "\
+        static volatile int n;
+        __attribute__((noinline)) static int hidden_one(int a) { n += a; return n * 3; }
+        __attribute__((noinline)) static int hidden_two(int a) { n -= a; return n * 5; }
+        int main(int c, char **v) { return hidden_one(c) + hidden_two(c); }
+    ";
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("a.c"), SOURCE).unwrap();
+    std::fs::write(path("kept"), "hidden_one\nhidden_two\n").unwrap();
+    let (whole, mini, binary) = (path("whole"), path("mini"), path("binary"));
+    let kept = format!("--keep-symbols={}", path("kept"));
+    let section = format!(".gnu_debugdata={mini}.xz");
+    let made = tool("gcc", &["-O2", "-o", &whole, &path("a.c")])
+        .and_then(|_| tool("objcopy", &["-S", &kept, &whole, &mini]))
+        .and_then(|_| tool("xz", &["--keep", &mini]))
+        .and_then(|_| tool("strip", &["--strip-all", "-o", &binary, &whole]))
+        .and_then(|_| tool("objcopy", &["--add-section", &section, &binary]));
+    let listed = std::process::Command::new("nm")
+        .args(["-S", &whole])
+        .output();
+    let (Some(_), Ok(listed)) = (made, listed) else {
+        eprintln!("skipped: no gcc, binutils and xz");
+        return;
+    };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut checked = 0;
+    let bytes = super::super::elf::open(Path::new(&binary)).unwrap();
+    let elf = Elf::parse(&bytes).unwrap();
+    let places: Vec<Place> = (0x1000..0x1400).map(|at| (Use::Code, at)).collect();
+    let answers = answer(&found(Path::new(&binary)), &places);
+    assert_eq!(answers.remarks, Vec::<String>::new());
+    for &(used, offset) in &places {
+        let Some(svma) = elf.svma(offset, used) else {
+            continue;
+        };
+        let expected = listed.lines().find_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [start, size, _, name @ ("hidden_one" | "hidden_two")] = words[..] else {
+                return None;
+            };
+            let number = |text| u64::from_str_radix(text, 16).unwrap();
+            let start = number(start);
+            (start..start + number(size))
+                .contains(&svma)
+                .then_some(name)
+        });
+        let answer = answers.places.get(&(used, offset));
+        let symbol = answer.and_then(|answer| answer.symbol.as_ref());
+        if let Some(name) = expected {
+            assert_eq!(symbol.map(|symbol| &*symbol.name), Some(name), "{svma:x}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{listed}");
+
+    // What is no xz is a remark, and the rest is as it was.
+    std::fs::write(path("mini.xz"), "no xz").unwrap();
+    tool("objcopy", &["--update-section", &section, &binary]).unwrap();
+    let answers = answer(&found(Path::new(&binary)), &places);
+    let remark = ".gnu_debugdata is of no use";
+    assert!(answers.remarks[0].contains(remark), "{:?}", answers.remarks);
 }

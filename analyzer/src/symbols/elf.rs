@@ -3,12 +3,14 @@
 //! The bytes come from other machines and are not trusted: what is read is
 //! bounded by the length of the file, what is inflated by what was read.
 
+use contend_perfdata::{FileSource, Source};
 use object::read::{CompressionFormat, ReadCache};
 use object::{File, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The most that a compressed section may grow: zlib's best is 1032, and no
@@ -24,7 +26,7 @@ const SLACK: u64 = 64 << 20;
 
 /// Why an ELF file is of no use.
 #[derive(Debug, Error)]
-pub(super) enum ElfError {
+pub(crate) enum ElfError {
     /// The file cannot be opened.
     #[error("cannot open it: {0}")]
     Open(#[from] io::Error),
@@ -41,13 +43,16 @@ pub(super) enum ElfError {
         /// Bytes that it has in the file.
         packed: u64,
     },
+    /// The compressed symbol table inside cannot be inflated.
+    #[error("its {0} is of no use: {1}")]
+    Mini(&'static str, #[source] io::Error),
 }
 
 trait Readable: Read + Seek + Send {}
 impl<T: Read + Seek + Send> Readable for T {}
 
 /// A file, or bytes, of which not much more is read than it has.
-pub(super) struct Metered {
+pub(crate) struct Metered {
     inner: Box<dyn Readable>,
     left: u64,
 }
@@ -78,7 +83,7 @@ impl Seek for Metered {
 }
 
 /// The bytes of a file as far as they were asked for.
-pub(super) type Bytes = ReadCache<Metered>;
+pub(crate) type Bytes = ReadCache<Metered>;
 
 /// Opens a file for [`Elf::parse`].
 pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
@@ -89,6 +94,45 @@ pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
         return Err(io::Error::other("not a regular file").into());
     }
     Ok(bytes(Box::new(file), meta.len()))
+}
+
+/// Takes a file that is in memory.
+pub(super) fn open_bytes(file: Vec<u8>) -> Bytes {
+    let length = file.len() as u64;
+    bytes(Box::new(io::Cursor::new(file)), length)
+}
+
+/// Opens a file that others read at the same time.
+pub(super) fn open_source(source: Arc<FileSource>) -> Bytes {
+    let length = source.len();
+    bytes(Box::new(Shared { source, at: 0 }), length)
+}
+
+/// A position of one's own in a file.
+struct Shared {
+    source: Arc<FileSource>,
+    at: u64,
+}
+
+impl Read for Shared {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read_at(self.at, out)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (base, distance) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::Current(distance) => (self.at, distance),
+            SeekFrom::End(distance) => (self.source.len(), distance),
+        };
+        let at = base.checked_add_signed(distance);
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
 }
 
 fn bytes(inner: Box<dyn Readable>, length: u64) -> Bytes {
@@ -217,6 +261,11 @@ impl<'a> Elf<'a> {
             });
         }
         Ok(Some(data.decompress()?))
+    }
+
+    /// Whether it has the whole symbol table (`.symtab`).
+    pub(super) fn has_symbols(&self) -> bool {
+        self.file.symbol_table().is_some()
     }
 
     /// Whether it has line tables or functions of its own.

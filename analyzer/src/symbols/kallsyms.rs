@@ -15,6 +15,9 @@ use std::path::Path;
 /// The largest file that is read, in bytes; usual ones have 10 to 20 MB.
 const LARGEST: u64 = 1 << 30;
 
+/// As much of a list of modules as is read, in bytes; usual ones have 10 to 20 KB.
+const LARGEST_MODULES: u64 = 16 << 20;
+
 /// How far behind its start a symbol may reach where the next one is another
 /// module's, as in perf (`symbols__fixup_end` in `tools/perf/util/symbol.c`).
 const PAGE: u64 = 4096;
@@ -30,12 +33,49 @@ struct Entry {
 }
 
 /// The symbols of one kernel.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Kallsyms {
     sorted: Vec<Entry>,
     /// Subtracted from an address of the capture.
     slide: u64,
     has_modules: bool,
+    /// By their names in brackets.
+    modules: BTreeMap<String, u32>,
+}
+
+/// Where modules were, from a copy of `/proc/modules`.
+///
+/// ```text
+/// kvm 1130496 1 kvm_intel, Live 0xffffffffc0a41000
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded(BTreeMap<String, (u64, u64)>);
+
+impl Loaded {
+    /// Reads what is there of it. Restricted copies have no addresses.
+    pub(super) fn read(from: impl Read) -> Self {
+        let mut text = Vec::new();
+        // What was read before an error is as good as a shorter list.
+        drop(from.take(LARGEST_MODULES).read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter_map(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let [name, size, _, _, _, address, ..] = words[..] else {
+                return None;
+            };
+            let start = u64::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
+            let name = format!("[{}]", name.replace('-', "_"));
+            (start != 0).then_some((name, (start, size.parse().ok()?)))
+        });
+        Self(lines.collect())
+    }
+
+    /// Whether a module was loaded to another place than that of the capture's
+    /// mapping, which is at `start`: unloaded and loaded again in between.
+    pub(super) fn is_elsewhere(&self, module: &str, start: u64) -> bool {
+        let known = self.0.get(module);
+        known.is_some_and(|&(first, size)| !(first..first.saturating_add(size)).contains(&start))
+    }
 }
 
 impl Kallsyms {
@@ -46,11 +86,15 @@ impl Kallsyms {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let what = || format!("cannot use --kallsyms {}", path.display());
         let file = std::fs::File::open(path).with_context(what)?;
-        Self::read(BufReader::new(file.take(LARGEST))).with_context(what)
+        Self::read(BufReader::new(file)).with_context(what)
     }
 
     /// Reads the lines of a file.
-    fn read(mut from: impl BufRead) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be read, is no such list, or has no addresses.
+    pub(super) fn read(from: impl BufRead) -> Result<Self> {
+        let mut from = from.take(LARGEST);
         let mut sorted = Vec::new();
         let mut modules: BTreeMap<String, u32> = BTreeMap::new();
         let mut line = Vec::new();
@@ -98,6 +142,7 @@ impl Kallsyms {
             sorted,
             slide: 0,
             has_modules: true,
+            modules,
         })
     }
 
@@ -120,8 +165,20 @@ impl Kallsyms {
         self.slide != 0
     }
 
-    /// The symbol at an address of the capture.
-    pub(super) fn find(&self, address: u64, used: Use) -> Option<Symbol> {
+    /// Whether the list is of another kernel: one kernel is moved by whole pages.
+    pub(super) fn is_of_another_kernel(&self) -> bool {
+        !self.slide.is_multiple_of(PAGE)
+    }
+
+    /// Whether it has names of a module (its name in brackets) that hold for the
+    /// capture.
+    pub(super) fn has_module(&self, module: &str) -> bool {
+        self.has_modules && self.modules.contains_key(module)
+    }
+
+    /// The symbol at an address of the capture; if a `module` (its name in
+    /// brackets) is there, one of that module.
+    pub(super) fn find(&self, address: u64, used: Use, module: Option<&str>) -> Option<Symbol> {
         let address = address.wrapping_sub(self.slide);
         let behind = self.sorted.partition_point(|entry| entry.start <= address);
         let last = self.sorted[..behind].last()?;
@@ -135,6 +192,9 @@ impl Kallsyms {
                 (is_local, underscores, std::cmp::Reverse(entry.name.len()))
             })?;
         if best.module != 0 && !self.has_modules {
+            return None;
+        }
+        if module.is_some_and(|module| self.modules.get(module) != Some(&best.module)) {
             return None;
         }
         let next = self.sorted.get(behind);
@@ -176,7 +236,7 @@ ffffffffc0000100 t kvm_exit\t[kvm]
 ";
 
     fn at(symbols: &Kallsyms, address: u64, used: Use) -> Option<(String, u64)> {
-        let symbol = symbols.find(address, used)?;
+        let symbol = symbols.find(address, used, None)?;
         Some((symbol.name, symbol.offset))
     }
 
@@ -210,6 +270,30 @@ ffffffffc0000100 t kvm_exit\t[kvm]
         let found = at(&symbols, 0xffff_ffff_9100_1010, Use::Code);
         assert_eq!(found, Some(("do_futex".to_owned(), 0x10)));
         assert_eq!(at(&symbols, 0xffff_ffff_d000_0010, Use::Code), None);
+    }
+
+    #[test]
+    fn a_module_has_its_own_symbols_only() {
+        let symbols = Kallsyms::read(LIST.as_bytes()).unwrap();
+        let at = |module| symbols.find(0xffff_ffff_c000_0010, Use::Code, Some(module));
+        assert_eq!(
+            at("[kvm]").map(|symbol| symbol.name),
+            Some("kvm_init".into())
+        );
+        assert_eq!(at("[xfs]"), None);
+        assert!(symbols.has_module("[kvm]") && !symbols.has_module("[xfs]"));
+    }
+
+    #[test]
+    fn a_module_that_was_loaded_again_is_elsewhere() {
+        let list = "kvm 4096 1 kvm_intel, Live 0xffffffffc0000000\n\
+                    xfs 4096 0 - Live 0x0000000000000000\nodd\n";
+        let loaded = Loaded::read(list.as_bytes());
+        assert!(!loaded.is_elsewhere("[kvm]", 0xffff_ffff_c000_0000));
+        assert!(loaded.is_elsewhere("[kvm]", 0xffff_ffff_c000_1000));
+        // Nothing is known of these.
+        assert!(!loaded.is_elsewhere("[xfs]", 0xffff_ffff_c000_1000));
+        assert!(!loaded.is_elsewhere("[odd]", 0xffff_ffff_c000_1000));
     }
 
     #[test]

@@ -1,44 +1,52 @@
 //! Finds the binary that a capture means.
 //!
 //! ```text
-//! --symbol-dir   .build-id trees, perf's cache, debug trees, plain copies
+//! the bundle     that the capture is in
+//! --symbol-dir   .build-id trees, perf's cache, debug trees, plain copies;
+//!                tarballs of perf archive
 //! ~/.debug       perf's cache
 //! /usr/lib/debug .build-id tree
 //! the recorded path itself
 //! ```
 //! A file is taken only if its build-id is the recorded one. Where the capture
-//! does not know the build-id, only what lies in a `--symbol-dir` under the
-//! recorded path or name is taken, because the user said that it is the one. A
-//! kernel is never looked for: this machine's is another one.
+//! does not know the build-id, only what lies in a folder of `--symbol-dir` under
+//! the recorded path or name is taken, because the user said that it is the one.
+//! A kernel is never looked for: this machine's is another one.
 
-use super::elf::{Elf, open};
+use super::archive::{Archive, member_of};
+use super::elf::Elf;
+use super::folders::{by_id, by_name, checksum, relative};
+use super::image::{Image, Origin};
+use crate::capture::Capture;
 use crate::space::{Dso, DsoKind};
+use anyhow::{Context, Result, bail, ensure};
+use contend_bundle::{Bundle, Extracted, Part};
+use rayon::ThreadPool;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where names may come from, as the user says.
 #[derive(Clone, Debug, Default)]
 pub struct SymbolSources {
     /// Whether names are looked up at all.
     pub enabled: bool,
-    /// Folders with binaries, the first one first.
+    /// Folders with binaries, or tarballs of `perf archive`, the first one first.
     pub folders: Vec<PathBuf>,
     /// A copy of `/proc/kallsyms` of the recording machine.
     pub kallsyms: Option<PathBuf>,
 }
 
 /// The files that answer for a binary.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     /// The binary.
-    pub(crate) image: PathBuf,
+    pub(crate) image: Image,
     /// Its debug information, when it is a file of its own.
-    pub(crate) debug: Option<PathBuf>,
+    pub(crate) debug: Option<Image>,
     /// What its debug information shares with that of others (dwz).
-    pub(crate) shared: Option<PathBuf>,
+    pub(crate) shared: Option<Image>,
     /// Whether there is debug information.
     pub(crate) has_lines: bool,
     /// Whether the build-id proves that it is the recorded one.
@@ -48,11 +56,11 @@ pub(crate) struct Found {
 /// A file that has the right name and is another build.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refusal {
-    /// The file.
-    pub(crate) path: PathBuf,
+    /// Where it is.
+    pub(crate) file: String,
     /// Its build-id; absent when it has none.
     pub(crate) build_id: Option<String>,
-    /// Whether the user named its folder.
+    /// Whether the user named the place.
     pub(crate) is_named: bool,
 }
 
@@ -63,27 +71,34 @@ pub(crate) struct Search {
     pub(crate) found: Option<Found>,
     /// Its debug file, when the binary itself is not here: that alone does not
     /// tell which address a place in the binary has.
-    pub(crate) debug_only: Option<PathBuf>,
+    pub(crate) debug_only: Option<Image>,
     /// Files that were not taken.
     pub(crate) refused: BTreeSet<Refusal>,
 }
 
 /// Looks for binaries.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Locator {
-    folders: Vec<PathBuf>,
-    cache: Option<PathBuf>,
-    system: PathBuf,
+    sources: SymbolSources,
+    /// What the bundle was opened as.
+    capture: PathBuf,
+    bundle: Option<Arc<Bundle>>,
+    /// Inflates archives; absent where there are none.
+    pool: Option<Arc<ThreadPool>>,
+    /// Where binaries are looked for, in this order.
+    roots: Vec<Root>,
 }
 
-/// A file that might be the one.
-struct Candidate {
-    path: PathBuf,
-    is_named: bool,
+/// A place with binaries.
+#[derive(Debug)]
+enum Root {
+    Archive(Archive),
+    Folder(PathBuf, Origin),
 }
 
 /// What a file turned out to be.
 struct Examined {
+    image: Image,
     build_id: Option<Vec<u8>>,
     has_contents: bool,
     has_lines: bool,
@@ -91,8 +106,8 @@ struct Examined {
     shared_link: Option<(String, Vec<u8>)>,
 }
 
-fn examine(path: &Path) -> Option<Examined> {
-    let bytes = open(path).ok()?;
+fn examine(image: Image) -> Option<Examined> {
+    let bytes = image.open().ok()?;
     let elf = Elf::parse(&bytes).ok()?;
     Some(Examined {
         build_id: elf.build_id(),
@@ -100,6 +115,7 @@ fn examine(path: &Path) -> Option<Examined> {
         has_lines: elf.has_debug_info(),
         debug_link: elf.debug_link(),
         shared_link: elf.shared_link(),
+        image,
     })
 }
 
@@ -112,8 +128,17 @@ fn hex(id: &[u8]) -> String {
     })
 }
 
-/// Whether two build-ids are one: old recorders write 20 bytes whatever its
-/// length, the rest being zeros.
+/// Under which names files with this build-id may stand: old recorders write 20
+/// bytes whatever its length, the rest being zeros.
+fn spellings(id: &[u8]) -> Vec<String> {
+    let shorter = [16, 8].into_iter().filter_map(|length| {
+        let (own, rest) = id.split_at_checked(length)?;
+        (!rest.is_empty() && rest.iter().all(|&byte| byte == 0)).then_some(own)
+    });
+    [id].into_iter().chain(shorter).map(hex).collect()
+}
+
+/// Whether two build-ids are one, the recorded one perhaps padded.
 fn is_same_id(recorded: &[u8], own: &[u8]) -> bool {
     let (short, long) = if own.len() <= recorded.len() {
         (own, recorded)
@@ -127,14 +152,89 @@ fn is_same_id(recorded: &[u8], own: &[u8]) -> bool {
 }
 
 impl Locator {
-    /// A search in the user's folders and in the usual places of this machine.
-    pub(crate) fn new(sources: &SymbolSources) -> Self {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-        Self {
-            folders: sources.folders.clone(),
-            cache: home.map(|home| Path::new(&home).join(".debug")),
-            system: PathBuf::from("/usr/lib/debug"),
+    /// A search in the capture's bundle, in what the user named and in the usual
+    /// places of this machine.
+    ///
+    /// # Errors
+    /// When what the user named is not there or is no archive.
+    pub(crate) fn new(sources: &SymbolSources, capture: &Capture) -> Result<Self> {
+        let mut locator = Self {
+            sources: sources.clone(),
+            capture: capture.path().to_owned(),
+            bundle: capture.bundle().cloned(),
+            pool: None,
+            roots: Vec::new(),
+        };
+        if !sources.enabled {
+            return Ok(locator);
         }
+        let is_archive = |path: &PathBuf| path.exists() && !path.is_dir();
+        if locator.bundle.is_some() || sources.folders.iter().any(is_archive) {
+            let threads = capture.pool().current_num_threads();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            locator.pool = Some(Arc::new(pool.build().context("cannot start threads")?));
+        }
+        if let (Some(bundle), Some(pool)) = (&locator.bundle, &locator.pool) {
+            let archive = Archive::of_bundle(Arc::clone(bundle), capture.path(), Arc::clone(pool));
+            locator.roots.push(Root::Archive(archive));
+        }
+        for path in &sources.folders {
+            let root = match &locator.pool {
+                Some(pool) if is_archive(path) => {
+                    let opened = Archive::open(path, Arc::clone(pool));
+                    let what = || format!("cannot use --symbol-dir {}", path.display());
+                    Root::Archive(opened.with_context(what)?)
+                }
+                _ => {
+                    let no_such = "no such folder, and no archive of binaries";
+                    ensure!(path.is_dir(), "--symbol-dir {}: {no_such}", path.display());
+                    Root::Folder(path.clone(), Origin::Named)
+                }
+            };
+            locator.roots.push(root);
+        }
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+        let cache = home.map(|home| Path::new(&home).join(".debug"));
+        let cache = cache.map(|path| Root::Folder(path, Origin::Cache));
+        locator.roots.extend(cache);
+        let system = PathBuf::from("/usr/lib/debug");
+        locator.roots.push(Root::Folder(system, Origin::System));
+        Ok(locator)
+    }
+
+    /// What the user said.
+    pub(super) fn sources(&self) -> &SymbolSources {
+        &self.sources
+    }
+
+    /// The bundle that the capture is in.
+    pub(super) fn bundle(&self) -> Option<&Bundle> {
+        self.bundle.as_deref()
+    }
+
+    /// Takes a member out of the bundle.
+    ///
+    /// # Errors
+    /// When there is none, or as [`Bundle::extract`].
+    pub(super) fn extract(&self, member: &str) -> Result<Extracted> {
+        let (Some(bundle), Some(pool)) = (&self.bundle, &self.pool) else {
+            bail!("the capture is in no bundle");
+        };
+        Ok(pool.install(|| bundle.extract(member))?)
+    }
+
+    /// Where a member of the bundle is, for people.
+    pub(super) fn shown(&self, member: &str) -> String {
+        member_of(&self.capture, member)
+    }
+
+    /// What was wrong with the places themselves so far, for people.
+    pub(crate) fn remarks(&self) -> BTreeSet<String> {
+        let archives = self.roots.iter().filter_map(|root| match root {
+            Root::Archive(archive) => Some(archive.remarks()),
+            Root::Folder(..) => None,
+        });
+        archives.flatten().collect()
     }
 
     /// Finds the files of a binary.
@@ -146,22 +246,23 @@ impl Locator {
         let name = dso.display_name();
         let recorded = Path::new(name.as_ref());
         let wanted = dso.build_id.as_ref().map(|id| id.as_bytes());
-        let mut image: Option<(PathBuf, Examined)> = None;
-        let mut debug: Option<(PathBuf, Examined)> = None;
+        let mut image: Option<Examined> = None;
+        let mut debug: Option<Examined> = None;
         for candidate in self.candidates(recorded, wanted) {
-            let Some(file) = examine(&candidate.path) else {
+            let Some(file) = examine(candidate) else {
                 continue;
             };
+            let origin = file.image.origin();
             let is_right = match (wanted, &file.build_id) {
                 (Some(wanted), Some(own)) => is_same_id(wanted, own),
                 (Some(_), None) => false,
-                (None, _) => candidate.is_named,
+                (None, _) => origin == Origin::Named,
             };
             if !is_right {
                 search.refused.insert(Refusal {
-                    path: candidate.path,
+                    file: file.image.to_string(),
                     build_id: file.build_id.as_deref().map(hex),
-                    is_named: candidate.is_named,
+                    is_named: origin.is_named(),
                 });
                 continue;
             }
@@ -170,35 +271,33 @@ impl Locator {
             } else {
                 &mut debug
             };
-            place.get_or_insert((candidate.path, file));
-            let is_complete = image.as_ref().is_some_and(|(_, file)| file.has_lines);
+            place.get_or_insert(file);
+            let is_complete = image.as_ref().is_some_and(|file| file.has_lines);
             if is_complete || image.is_some() && debug.is_some() {
                 break;
             }
         }
-        if let (Some((path, file)), None) = (&image, &debug)
+        if let (Some(file), None) = (&image, &debug)
             && !file.has_lines
         {
-            debug = self.by_link(recorded, path, file);
+            debug = self.by_link(recorded, file);
         }
-        if image.as_ref().is_some_and(|(_, file)| file.has_lines) {
+        if image.as_ref().is_some_and(|file| file.has_lines) {
             debug = None;
         }
         let lines = debug.as_ref().or(image.as_ref());
-        let shared = lines.and_then(|(path, file)| {
+        let shared = lines.and_then(|file| {
             let (name, id) = file.shared_link.as_ref()?;
-            self.shared(path, name, id)
+            self.shared(&file.image, name, id)
         });
-        let has_lines = lines.is_some_and(|(_, file)| file.has_lines);
-        let (image, debug) = match (image, debug) {
-            (Some((image, _)), debug) => (image, debug.map(|(path, _)| path)),
-            (None, debug) => {
-                search.debug_only = debug.map(|(path, _)| path);
-                return search;
-            }
+        let has_lines = lines.is_some_and(|file| file.has_lines);
+        let debug = debug.map(|file| file.image);
+        let Some(image) = image else {
+            search.debug_only = debug;
+            return search;
         };
         search.found = Some(Found {
-            image,
+            image: image.image,
             debug,
             shared,
             has_lines,
@@ -207,149 +306,118 @@ impl Locator {
         search
     }
 
-    /// Where the binary may be, the likeliest place first.
-    fn candidates(&self, recorded: &Path, wanted: Option<&[u8]>) -> Vec<Candidate> {
-        let mut list = Vec::new();
-        let mut add = |paths: Vec<PathBuf>, is_named| {
-            list.extend(paths.into_iter().map(|path| Candidate { path, is_named }));
-        };
-        for folder in &self.folders {
-            if let Some(id) = wanted {
-                add(by_id(folder, id), true);
-            }
-            add(by_name(folder, recorded), true);
-        }
-        if let Some(id) = wanted {
-            if let Some(cache) = &self.cache {
-                add(by_id(cache, id), false);
-            }
-            add(by_id(&self.system, id), false);
-            if recorded.is_absolute() {
-                add(vec![recorded.to_owned()], false);
-            }
-        }
-        list
+    /// What may be the binary or its debug file, the likeliest first. Members of
+    /// archives are taken out when it is their turn.
+    fn candidates<'a>(
+        &'a self,
+        recorded: &'a Path,
+        wanted: Option<&[u8]>,
+    ) -> impl Iterator<Item = Image> + 'a {
+        let ids = wanted.map_or_else(Vec::new, spellings);
+        let itself = (!ids.is_empty() && recorded.is_absolute())
+            .then(|| Image::at(recorded.to_owned(), Origin::Recorded));
+        let in_roots = self.roots.iter().flat_map(move |root| {
+            let by_name = match root {
+                Root::Folder(folder, Origin::Named) => by_name(folder, recorded),
+                _ => Vec::new(),
+            };
+            let by_name = by_name
+                .into_iter()
+                .map(|path| Image::at(path, Origin::Named));
+            root.by_ids(ids.clone()).chain(by_name)
+        });
+        in_roots.chain(itself)
     }
 
     /// The debug file that a binary names (`.gnu_debuglink`), where gdb looks for
     /// it. It is proven by its build-id, or by its checksum where the binary has
     /// no build-id.
-    fn by_link(
-        &self,
-        recorded: &Path,
-        image: &Path,
-        file: &Examined,
-    ) -> Option<(PathBuf, Examined)> {
+    fn by_link(&self, recorded: &Path, file: &Examined) -> Option<Examined> {
         let (name, crc) = file.debug_link.as_ref()?;
         let name = Path::new(name).file_name()?;
-        let beside = image.parent()?;
         let folder = relative(recorded.parent()?)?;
-        let mut paths = vec![beside.join(name), beside.join(".debug").join(name)];
-        for root in &self.folders {
-            paths.push(root.join("usr/lib/debug").join(&folder).join(name));
-            paths.push(root.join(&folder).join(name));
-            paths.push(root.join(&folder).join(".debug").join(name));
-            paths.push(root.join(name));
+        let own = file.image.path();
+        let mut images = Vec::new();
+        let mut add = |path: PathBuf, origin| {
+            if own != Some(&path) {
+                images.push(Image::at(path, origin));
+            }
+        };
+        if let Some(beside) = own.and_then(Path::parent) {
+            let origin = file.image.origin();
+            add(beside.join(name), origin);
+            add(beside.join(".debug").join(name), origin);
         }
-        paths.push(self.system.join(&folder).join(name));
-        paths
-            .into_iter()
-            .filter(|path| path != image)
-            .find_map(|path| {
-                let found = examine(&path)?;
-                let is_right = match (&file.build_id, &found.build_id) {
-                    (Some(own), Some(other)) => own == other,
-                    (Some(_), None) => false,
-                    (None, _) => checksum(&path).ok()? == *crc,
-                };
-                is_right.then_some((path, found))
-            })
+        for root in &self.roots {
+            match root {
+                Root::Folder(root, Origin::Named) => {
+                    let debug = root.join("usr/lib/debug");
+                    add(debug.join(&folder).join(name), Origin::Named);
+                    add(root.join(&folder).join(name), Origin::Named);
+                    let beside = root.join(&folder).join(".debug");
+                    add(beside.join(name), Origin::Named);
+                    add(root.join(name), Origin::Named);
+                }
+                Root::Folder(root, Origin::System) => {
+                    add(root.join(&folder).join(name), Origin::System);
+                }
+                _ => {}
+            }
+        }
+        images.into_iter().find_map(|image| {
+            let found = examine(image)?;
+            let is_right = match (&file.build_id, &found.build_id) {
+                (Some(own), Some(other)) => own == other,
+                (Some(_), None) => false,
+                (None, _) => checksum(found.image.path()?).ok()? == *crc,
+            };
+            is_right.then_some(found)
+        })
     }
 
     /// The file with what several debug files share.
-    fn shared(&self, debug: &Path, name: &str, id: &[u8]) -> Option<PathBuf> {
-        let mut paths = Vec::new();
-        let real = debug.canonicalize().unwrap_or_else(|_| debug.to_owned());
-        paths.extend(real.parent().map(|folder| folder.join(name)));
-        let folders = self.folders.iter();
-        for root in folders.chain(&self.cache).chain([&self.system]) {
-            paths.extend(by_id(root, id));
-            paths.extend(relative(Path::new(name)).map(|name| root.join(name)));
-            paths.extend(Path::new(name).file_name().map(|name| root.join(name)));
-        }
-        paths
-            .into_iter()
-            .find(|path| examine(path).is_some_and(|file| file.build_id.as_deref() == Some(id)))
+    fn shared(&self, debug: &Image, name: &str, id: &[u8]) -> Option<Image> {
+        let beside = debug.path().and_then(|path| {
+            let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            Some(Image::at(real.parent()?.join(name), debug.origin()))
+        });
+        let in_roots = self.roots.iter().flat_map(|root| {
+            let by_name = match root {
+                Root::Folder(root, origin) => {
+                    let inside = relative(Path::new(name)).map(|name| root.join(name));
+                    let alone = Path::new(name).file_name().map(|name| root.join(name));
+                    let paths = inside.into_iter().chain(alone);
+                    paths.map(|path| Image::at(path, *origin)).collect()
+                }
+                Root::Archive(_) => Vec::new(),
+            };
+            root.by_ids(vec![hex(id)]).chain(by_name)
+        });
+        let mut files = beside.into_iter().chain(in_roots).filter_map(examine);
+        let found = files.find(|file| file.build_id.as_deref() == Some(id))?;
+        Some(found.image)
     }
 }
 
-/// Places in a folder that the build-id names: the tree that distributions and
-/// gdb use, perf's cache and archives, the cache of debuginfod.
-fn by_id(folder: &Path, id: &[u8]) -> Vec<PathBuf> {
-    let text = hex(id);
-    let Some((first, rest)) = text.split_at_checked(2) else {
-        return Vec::new();
-    };
-    let mut paths = Vec::new();
-    for tree in [".build-id", "usr/lib/debug/.build-id", ""] {
-        let entry = folder.join(tree).join(first).join(rest);
-        paths.push(entry.join("elf"));
-        paths.push(entry.join("debug"));
-        paths.push(entry.join("vdso"));
-        paths.push(entry.clone());
-        paths.push(folder.join(tree).join(first).join(format!("{rest}.debug")));
-    }
-    paths.push(folder.join(&text).join("executable"));
-    paths.push(folder.join(&text).join("debuginfo"));
-    paths
-}
-
-/// Places in a folder that the recorded path names: a copy of the recording
-/// machine's tree, its debug tree, or the file alone.
-fn by_name(folder: &Path, recorded: &Path) -> Vec<PathBuf> {
-    let with_suffix = |path: &Path| {
-        let mut text = path.as_os_str().to_owned();
-        text.push(".debug");
-        PathBuf::from(text)
-    };
-    let mut paths = Vec::new();
-    if let Some(path) = relative(recorded) {
-        let copy = folder.join(&path);
-        paths.push(with_suffix(&folder.join("usr/lib/debug").join(&path)));
-        paths.push(with_suffix(&copy));
-        paths.insert(0, copy);
-    }
-    if let Some(name) = recorded.file_name() {
-        let alone = folder.join(name);
-        paths.push(with_suffix(&alone));
-        paths.push(folder.join(".debug").join(with_suffix(Path::new(name))));
-        paths.push(alone);
-    }
-    paths
-}
-
-/// A path without its root; absent when it leaves the folder that it is put
-/// into: paths in captures are anybody's.
-fn relative(path: &Path) -> Option<PathBuf> {
-    let parts = path.components().filter(|part| *part != Component::RootDir);
-    parts
-        .map(|part| match part {
-            Component::Normal(name) => Some(name),
-            _ => None,
+impl Root {
+    /// What stands here under a build-id.
+    fn by_ids(&self, ids: Vec<String>) -> impl Iterator<Item = Image> + '_ {
+        ids.into_iter().flat_map(move |id| {
+            let (paths, members) = match self {
+                Self::Folder(folder, origin) => {
+                    let paths = by_id(folder, &id).into_iter();
+                    let images = paths.map(|path| Image::at(path, *origin));
+                    (Some(images), None)
+                }
+                Self::Archive(archive) => {
+                    let parts = [Part::Binary, Part::Debug].into_iter();
+                    let images = parts.filter_map(move |part| archive.image(&id, part));
+                    (None, Some(images))
+                }
+            };
+            let paths = paths.into_iter().flatten();
+            paths.chain(members.into_iter().flatten())
         })
-        .collect()
-}
-
-/// The CRC-32 of a whole file, as `.gnu_debuglink` has it.
-fn checksum(path: &Path) -> io::Result<u32> {
-    let mut file = File::open(path)?;
-    let mut sum = crc32fast::Hasher::new();
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(sum.finalize()),
-            read => sum.update(&piece[..read]),
-        }
     }
 }
 
@@ -367,12 +435,12 @@ mod tests {
     }
 
     #[test]
-    fn recorded_paths_stay_in_the_folder() {
-        assert_eq!(relative(Path::new("/usr/bin/x")), Some("usr/bin/x".into()));
-        assert_eq!(relative(Path::new("/usr/../../etc/x")), None);
-        assert_eq!(
-            by_name(Path::new("d"), Path::new("/..")),
-            Vec::<PathBuf>::new()
-        );
+    fn padded_build_ids_are_looked_for_by_the_short_name_too() {
+        let mut id = [0xab; 20];
+        assert_eq!(spellings(&id), ["ab".repeat(20)]);
+        id[16..].fill(0);
+        let short = "ab".repeat(16);
+        assert_eq!(spellings(&id), [format!("{short}00000000"), short]);
+        assert_eq!(spellings(&[0xab; 8]), ["ab".repeat(8)]);
     }
 }

@@ -9,17 +9,27 @@
 //! Nothing is asked of the machine that reads but files with the recorded
 //! build-id: not its kernel, not its processes.
 
+mod archive;
 mod binary;
 mod demangle;
 mod dwarf;
 mod elf;
+mod folders;
+mod image;
 mod kallsyms;
+mod kernel;
 mod locate;
+mod minidebug;
 mod names;
 mod needs;
 mod symtab;
 
 pub(crate) use binary::Answer;
+#[cfg(test)]
+pub(crate) use dwarf::Frame as NamedFunction;
+pub(crate) use locate::Locator;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;
+#[cfg(test)]
+pub(crate) use symtab::Symbol;

@@ -3,12 +3,12 @@
 
 use super::binary::{Answer, answer};
 use super::elf::Use;
-use super::kallsyms::Kallsyms;
-use super::locate::{Locator, Search, SymbolSources};
+use super::kernel::Kernel;
+use super::locate::{Locator, Search};
 use super::symtab::Symbol;
 use crate::result::MissingBinary;
 use crate::space::{AddressSpace, Dso, DsoId, DsoKind, MapId};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +34,19 @@ impl Spot {
     /// A memory location.
     pub(crate) fn data(space: &AddressSpace, map: MapId, address: u64) -> Self {
         Self::new(space, map, address, Use::Data)
+    }
+
+    /// What it is in.
+    pub(crate) fn dso(self) -> DsoId {
+        self.dso
+    }
+
+    /// Where it is, for people: the offset in a file, the address in the kernel.
+    pub(crate) fn place(self) -> u64 {
+        match self.address {
+            0 => self.offset,
+            address => address,
+        }
     }
 
     fn new(space: &AddressSpace, map: MapId, address: u64, used: Use) -> Self {
@@ -71,15 +84,19 @@ impl Names {
     pub(crate) fn look_up(
         space: &AddressSpace,
         spots: BTreeSet<Spot>,
-        sources: &SymbolSources,
+        locator: &Locator,
         pool: &rayon::ThreadPool,
     ) -> Result<Self> {
         let mut names = Self::default();
-        if !sources.enabled {
+        if !locator.sources().enabled {
             return Ok(names);
         }
-        sources.check()?;
-        let kernel = Kernel::open(space, sources, &mut names.warnings)?;
+        let is_kernel = |spot: &Spot| {
+            let kind = space.dso(spot.dso).kind;
+            matches!(kind, DsoKind::Kernel | DsoKind::Module)
+        };
+        let has_kernel = spots.iter().any(is_kernel);
+        let kernel = Kernel::open(space, locator, has_kernel, &mut names.warnings)?;
         let mut by_dso: BTreeMap<DsoId, Vec<Spot>> = BTreeMap::new();
         for spot in spots {
             by_dso.entry(spot.dso).or_default().push(spot);
@@ -92,10 +109,10 @@ impl Names {
                 DsoKind::Anonymous => {}
                 DsoKind::Kernel | DsoKind::Module => {
                     for &spot in &spots {
-                        match kernel.symbol(dso, spot) {
+                        match kernel.symbol(dso, spot.address, spot.offset, spot.used) {
                             Some(symbol) => names.know(spot, symbol),
                             None if spot.used == Use::Code || dso.build_id.is_some() => {
-                                missing.insert(kernel.missing(dso));
+                                missing.insert(Kernel::missing(dso));
                             }
                             None => {}
                         }
@@ -107,7 +124,6 @@ impl Names {
                 DsoKind::File | DsoKind::Vdso => {}
             }
         }
-        let locator = Locator::new(sources);
         let results: Vec<_> = pool.install(|| {
             let each = wanted.par_iter().map(|(dso, spots)| {
                 let search = locator.find(dso);
@@ -147,6 +163,7 @@ impl Names {
             .into_iter()
             .map(|(path, build_id)| MissingBinary { path, build_id })
             .collect();
+        names.warnings.extend(locator.remarks());
         // Two mappings of one file would say the same twice.
         names.warnings.sort();
         names.warnings.dedup();
@@ -172,13 +189,12 @@ impl Names {
             let own = refusal.build_id.as_deref().unwrap_or("none");
             self.warnings.push(format!(
                 "{} is not used for {path}: its build-id is {own}, recorded was {wanted}",
-                refusal.path.display()
+                refusal.file
             ));
         }
         if let Some(debug) = &search.debug_only {
             self.warnings.push(format!(
-                "{} has debug information for {path}, and the binary itself is needed besides",
-                debug.display()
+                "{debug} has debug information for {path}, and the binary itself is needed besides"
             ));
         }
     }
@@ -201,88 +217,4 @@ pub(super) fn is_needed_file(dso: &Dso, has_code: bool) -> bool {
         .any(|start| name.starts_with(start));
     let is_file = name.starts_with(b"/") || dso.kind == DsoKind::Vdso && dso.build_id.is_some();
     is_file && !is_odd && (has_code || dso.build_id.is_some())
-}
-
-impl SymbolSources {
-    /// Looks at what the user named.
-    pub(super) fn check(&self) -> Result<()> {
-        for folder in &self.folders {
-            ensure!(
-                folder.is_dir(),
-                "--symbol-dir {}: no such folder",
-                folder.display()
-            );
-        }
-        Ok(())
-    }
-}
-
-/// What is known of the kernel of the capture.
-struct Kernel {
-    symbols: Option<Kallsyms>,
-}
-
-impl Kernel {
-    fn open(
-        space: &AddressSpace,
-        sources: &SymbolSources,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self> {
-        let Some(path) = &sources.kallsyms else {
-            return Ok(Self { symbols: None });
-        };
-        let mut symbols = Kallsyms::open(path)?;
-        match space.kernel_reference() {
-            Some((name, address)) => {
-                if !symbols.align(&name, address) {
-                    warnings.push(format!(
-                        "{} has no {name}, by which the capture places its kernel; its addresses \
-                         are taken as they are",
-                        path.display()
-                    ));
-                } else if symbols.is_moved() {
-                    warnings.push(format!(
-                        "{} is of another boot than the capture: the kernel's symbols were moved \
-                         with {name}, those of modules are not used",
-                        path.display()
-                    ));
-                }
-            }
-            None => warnings.push(format!(
-                "the capture does not tell where its kernel was; the addresses of {} are taken as \
-                 they are",
-                path.display()
-            )),
-        }
-        Ok(Self {
-            symbols: Some(symbols),
-        })
-    }
-
-    fn symbol(&self, dso: &Dso, spot: Spot) -> Option<Symbol> {
-        let registered = dso.kind == DsoKind::Module && !is_module(dso);
-        if registered {
-            // A mapping that the kernel named itself, such as a BPF program.
-            return Some(Symbol {
-                name: dso.display_name().into_owned(),
-                offset: spot.offset,
-            });
-        }
-        self.symbols.as_ref()?.find(spot.address, spot.used)
-    }
-
-    /// The symbols of modules are in the kernel's list, but a user may know the
-    /// module better.
-    fn missing(&self, dso: &Dso) -> (String, Option<String>) {
-        let name = match dso.kind {
-            DsoKind::Kernel => "[kernel.kallsyms]".to_owned(),
-            _ => dso.display_name().into_owned(),
-        };
-        (name, dso.build_id.map(|id| id.to_string()))
-    }
-}
-
-/// Whether a part of the kernel is a module, by path or in brackets.
-pub(super) fn is_module(dso: &Dso) -> bool {
-    dso.name.starts_with(b"/") || dso.name.starts_with(b"[")
 }

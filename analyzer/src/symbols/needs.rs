@@ -1,7 +1,8 @@
 //! Which binaries a capture needs for names, and which of them are here.
 
+use super::kernel::{Kernel, is_module};
 use super::locate::{Locator, SymbolSources};
-use super::names::{is_module, is_needed_file};
+use super::names::is_needed_file;
 use crate::capture::Capture;
 use crate::result::{BinaryFacts, CaptureFacts, MissingBinary, OtherBuild, Quality, Symbols};
 use crate::space::{AddressSpace, Dso, DsoId, DsoKind};
@@ -32,7 +33,7 @@ type Uses = FxHashMap<DsoId, Usage>;
 /// When the capture cannot be read, or a file or folder that the user named
 /// cannot be used.
 pub fn symbols(capture: &mut Capture, sources: &SymbolSources) -> Result<Symbols> {
-    sources.check()?;
+    let locator = Locator::new(sources, capture)?;
     let (mut survey, walk) = capture.survey()?;
     let space = capture.address_space(&mut survey);
     let facts = CaptureFacts::new(capture, &survey);
@@ -53,7 +54,9 @@ pub fn symbols(capture: &mut Capture, sources: &SymbolSources) -> Result<Symbols
             all.samples += used.samples;
         }
     }
-    let locator = Locator::new(sources);
+    let is_kernel = |dso: &Dso| matches!(dso.kind, DsoKind::Kernel | DsoKind::Module);
+    let has_kernel = needed.values().any(|(dso, _)| is_kernel(dso));
+    let kernel = Kernel::open(&space, &locator, has_kernel, &mut quality.warnings)?;
     let needed: Vec<_> = needed.into_iter().collect();
     let mut binaries: Vec<BinaryFacts> = capture.pool().install(|| {
         let each = needed.par_iter().map(|((path, build_id), (dso, used))| {
@@ -63,7 +66,7 @@ pub fn symbols(capture: &mut Capture, sources: &SymbolSources) -> Result<Symbols
                 samples: used.samples,
                 ..BinaryFacts::default()
             };
-            fill(&mut facts, dso, &locator, sources);
+            fill(&mut facts, dso, &locator, &kernel);
             facts
         });
         each.collect()
@@ -72,6 +75,7 @@ pub fn symbols(capture: &mut Capture, sources: &SymbolSources) -> Result<Symbols
         let key = |binary: &BinaryFacts| (Reverse(binary.samples), binary.path.clone());
         key(a).cmp(&key(b)).then(a.build_id.cmp(&b.build_id))
     });
+    quality.warnings.extend(locator.remarks());
     let missing = binaries.iter().filter(|binary| binary.state != "found");
     quality.missing_binaries = missing
         .map(|binary| MissingBinary {
@@ -88,11 +92,12 @@ pub fn symbols(capture: &mut Capture, sources: &SymbolSources) -> Result<Symbols
 }
 
 /// Says where a binary is.
-fn fill(facts: &mut BinaryFacts, dso: &Dso, locator: &Locator, sources: &SymbolSources) {
+fn fill(facts: &mut BinaryFacts, dso: &Dso, locator: &Locator, kernel: &Kernel) {
     if matches!(dso.kind, DsoKind::Kernel | DsoKind::Module) {
-        let list = sources.kallsyms.as_ref();
+        let list = kernel.file().filter(|_| kernel.knows(dso));
         facts.state = if list.is_some() { "found" } else { "missing" };
-        facts.file = list.map(|path| path.display().to_string());
+        facts.file = list.map(|(file, _)| file.to_owned());
+        facts.source = list.map(|(_, origin)| origin.name());
         facts.wanted = list.is_none().then(|| "/proc/kallsyms".to_owned());
         return;
     }
@@ -101,16 +106,17 @@ fn fill(facts: &mut BinaryFacts, dso: &Dso, locator: &Locator, sources: &SymbolS
         .refused
         .iter()
         .map(|refusal| OtherBuild {
-            path: refusal.path.display().to_string(),
+            path: refusal.file.clone(),
             build_id: refusal.build_id.clone(),
         })
         .collect();
     match search.found {
         Some(found) => {
             facts.state = "found";
-            facts.file = Some(found.image.display().to_string());
-            facts.debug = found.debug.map(|path| path.display().to_string());
-            facts.shared = found.shared.map(|path| path.display().to_string());
+            facts.file = Some(found.image.to_string());
+            facts.source = Some(found.image.origin().name());
+            facts.debug = found.debug.map(|image| image.to_string());
+            facts.shared = found.shared.map(|image| image.to_string());
             facts.source_lines = found.has_lines;
             facts.verified = found.is_proven;
         }
@@ -120,7 +126,7 @@ fn fill(facts: &mut BinaryFacts, dso: &Dso, locator: &Locator, sources: &SymbolS
             } else {
                 "refused"
             };
-            facts.debug = search.debug_only.map(|path| path.display().to_string());
+            facts.debug = search.debug_only.map(|image| image.to_string());
             facts.wanted = Some(match &facts.build_id {
                 Some(id) if id.len() > 2 => format!(".build-id/{}/{}", &id[..2], &id[2..]),
                 _ => facts.path.trim_start_matches('/').to_owned(),

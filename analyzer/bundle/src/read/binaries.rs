@@ -1,7 +1,9 @@
 //! Binaries by build-id, out of an archive that is no bundle.
 
+use super::bundle::Extracted;
 use super::limits::Limits;
 use super::members::{self, Member, Members, Strangers};
+use super::spool::{temporary, write_temporary};
 use super::stream::Stream;
 use crate::error::Error;
 use crate::layout::{self, BUILD_IDS};
@@ -83,6 +85,39 @@ impl Binaries {
         &self.notes
     }
 
+    /// Whether a part of this build-id (hexadecimal digits of any case) is here.
+    pub fn has(&self, build_id: &str, part: Part) -> bool {
+        let key = (build_id.to_ascii_lowercase(), part);
+        self.by_id.contains_key(&key)
+    }
+
+    /// Gives a part of this build-id (hexadecimal digits of any case) as a
+    /// temporary file without a name, and the name that it has in the archive,
+    /// if it is here. That it has this build-id is for the caller to check.
+    ///
+    /// # Errors
+    /// As [`Binaries::read`].
+    pub fn extract(
+        &self,
+        build_id: &str,
+        part: Part,
+    ) -> Result<Option<(String, Extracted)>, Error> {
+        let Some(member) = self.whole(build_id, part)? else {
+            return Ok(None);
+        };
+        let mut file = temporary()?;
+        self.stream.copy(range(member), &mut |piece| {
+            write_temporary(&mut file, piece)
+        })?;
+        let extracted = Extracted {
+            file,
+            length: member.size,
+            missing: 0,
+            note: None,
+        };
+        Ok(Some((member.name.clone(), extracted)))
+    }
+
     /// Reads a part of this build-id (hexadecimal digits of any case) into
     /// memory, if it is here. That it has this build-id is for the caller to
     /// check.
@@ -91,6 +126,20 @@ impl Binaries {
     /// [`Error::Cut`], [`Error::Damaged`], [`Error::MemberTooLarge`] beyond
     /// [`Limits::binary`], or when it cannot be read.
     pub fn read(&self, build_id: &str, part: Part) -> Result<Option<Vec<u8>>, Error> {
+        let Some(member) = self.whole(build_id, part)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        self.stream.copy(range(member), &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(Some(bytes))
+    }
+
+    /// The member with a part of this build-id, if it is here, as far as it
+    /// should be and not too large.
+    fn whole(&self, build_id: &str, part: Part) -> Result<Option<&Member>, Error> {
         let key = (build_id.to_ascii_lowercase(), part);
         let Some(member) = self.by_id.get(&key) else {
             return Ok(None);
@@ -113,14 +162,13 @@ impl Binaries {
                 size,
             });
         }
-        let mut bytes = Vec::new();
-        let range = member.offset..member.offset + size;
-        self.stream.copy(range, &mut |piece| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        })?;
-        Ok(Some(bytes))
+        Ok(Some(member))
     }
+}
+
+/// Where the bytes of a member are in the tar.
+fn range(member: &Member) -> std::ops::Range<u64> {
+    member.offset..member.offset + member.size
 }
 
 /// Digits that a folder or file must have to be taken for a build-id where

@@ -2,6 +2,7 @@
 
 mod comm;
 mod during;
+mod epoch;
 mod identity;
 mod kernel;
 mod kinds;

@@ -171,16 +171,53 @@ pub(super) struct OffCpuArguments {
     #[command(flatten)]
     pub(super) common: Common,
 
+    /// What to add time up by
+    #[arg(long, value_name = "VIEW")]
+    pub(super) by: Option<OffCpuView>,
+
     /// Which time to show
     #[arg(long, value_name = "STATE", default_value = "all")]
     pub(super) state: StateChoice,
 
-    /// Show at most N rows [default: 20 in the table, all in JSON]
+    /// Leave out waits for work: for events, connections, time, tasks of a pool. How much that is
+    /// is printed
+    #[arg(long)]
+    pub(super) hide_idle: bool,
+
+    /// Print a line for each stack, with its time in ns: `state;comm;root;...;leaf 123`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) folded: bool,
+
+    /// Show at most N rows [default: 20 of one view, 8 of several, all in JSON]
     #[arg(long, value_name = "N")]
     pub(super) top: Option<usize>,
 
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
+
     #[command(flatten)]
     pub(super) filters: Filters,
+}
+
+/// What time off the CPU is added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OffCpuView {
+    /// Stack with which a thread left the CPU
+    Stack,
+    /// Lock that it waited for
+    Lock,
+    /// Thread that ended the wait, and its stack
+    Waker,
+    /// Thread, with how its waits are distributed
+    Thread,
+    /// State in which it left
+    State,
+    /// System call that it was in
+    Syscall,
 }
 
 #[derive(Args, Debug)]

@@ -172,6 +172,20 @@ impl Analysis {
             .all(|thread| thread.rows.is_empty() && thread.sums.is_empty())
     }
 
+    /// What to do for a capture that tells of no time of the chosen kind.
+    pub(crate) fn what_to_record(&self) -> &'static str {
+        let counts = &self.decoded;
+        if counts.sampled > 0 && counts.records == 0 {
+            "only some of its switches were sampled (-F, or -c above 1); record all with \
+             `perf record -c 1 -e sched:sched_switch --switch-events -a -g`"
+        } else if self.which == Which::Runnable && counts.wakes == 0 {
+            "who wakes whom was not recorded; record with \
+             `perf record -e sched:sched_switch,sched:sched_waking --switch-events -a -g`"
+        } else {
+            "record longer, with `perf record -e sched:sched_switch --switch-events -a -g`"
+        }
+    }
+
     /// Sums stand for intervals of threads that are not told otherwise.
     fn add_sums(
         &mut self,

@@ -13,15 +13,18 @@
 //! end that no record tells is never made up.
 
 mod analysis;
+mod calls;
 mod decode;
 mod event;
 mod interval;
+mod named;
 mod payload;
 mod report;
 mod sweep;
 #[cfg(test)]
 mod sweep_tests;
 mod totals;
+mod views;
 
 pub(crate) use analysis::{Options, analyze};
 pub(crate) use report::report;

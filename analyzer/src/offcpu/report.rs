@@ -2,13 +2,19 @@
 
 use super::analysis::{Analysis, Thread};
 use super::interval::State;
-use super::totals::{Totals, Which};
+use super::named::NamedTree;
+use super::totals::{Lengths, Totals, Which};
+use super::views::{Comms, Rows};
 use crate::capture::Capture;
 use crate::result::{
-    ByState, CaptureFacts, LengthBucket, OffCpu, Quality, StateRow, Sums, ThreadRow, UpperBounds,
+    ByState, CaptureFacts, Idle, LengthBucket, OffCpu, Quality, StateRow, Sums, ThreadRow,
+    UpperBounds,
 };
+use crate::space::AddressSpace;
+use crate::symbols::Locator;
+use anyhow::Result;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Which {
     /// The name of the option.
@@ -22,48 +28,104 @@ impl Which {
     }
 }
 
-/// Makes the result.
-pub(crate) fn report(capture: &Capture, analysis: &Analysis) -> OffCpu {
+/// Makes the result. Waits for work can be left out.
+///
+/// # Errors
+/// When a file or folder that the user named cannot be used.
+pub(crate) fn report(
+    capture: &Capture,
+    analysis: &Analysis,
+    space: &AddressSpace,
+    locator: &Locator,
+    hide_idle: bool,
+) -> Result<OffCpu> {
     let mut quality = Quality::new(capture, &analysis.survey, &analysis.walk);
     notes(analysis, &mut quality);
+    for (reason, count) in space.notes() {
+        quality.skip(reason, *count);
+    }
+    analysis.stack_counts.note(&mut quality);
+    let tree = NamedTree::new(capture, space, &analysis.stacks, locator)?;
+    let comms = Comms::new(analysis, space);
+    let mut rows = Rows::new(analysis, &tree);
+    let mut idle = Totals::default();
+    let mut partly: BTreeSet<(i32, i32)> = BTreeSet::new();
+    rows.rows.retain(|row| {
+        if row.idle.is_some() {
+            idle.merge(&row.chosen);
+            partly.insert((row.thread.pid, row.thread.tid));
+        }
+        row.idle.is_none() || !hide_idle
+    });
+    if !hide_idle {
+        partly.clear();
+    }
     let mut all = Sum::default();
     let mut states: BTreeMap<State, Totals> = BTreeMap::new();
+    let mut by_thread: BTreeMap<(i32, i32), Sum> = BTreeMap::new();
+    for row in &rows.rows {
+        let thread = (row.thread.pid, row.thread.tid);
+        let sum = by_thread.entry(thread).or_default();
+        sum.add(row.key.state, analysis.which, &row.chosen);
+        states.entry(row.key.state).or_default().merge(&row.chosen);
+    }
+    let mut threads = Vec::new();
     for thread in &analysis.threads {
-        all.merge(&Sum::of(thread, analysis.which));
-        for (key, totals) in &thread.rows {
-            if let Some(totals) = totals.of(analysis.which, key.state) {
-                states.entry(key.state).or_default().merge(&totals);
-            }
-        }
+        let id = (thread.pid, thread.tid);
+        let mut sum = by_thread.get(&id).copied().unwrap_or_default();
+        sum.add_sums(thread);
+        all.merge(&sum);
+        threads.push(thread_row(thread, &sum, partly.contains(&id)));
     }
     let mut states: Vec<StateRow> = states.iter().map(state_row).collect();
     states.sort_by_key(|row| Reverse(row.total_ns));
-    let mut threads: Vec<ThreadRow> = analysis
-        .threads
-        .iter()
-        .map(|thread| thread_row(thread, analysis.which))
-        .filter(|row| row.intervals > 0 || row.open > 0 || row.sums.is_some())
-        .collect();
+    threads.retain(|row| row.intervals > 0 || row.open > 0 || row.sums.is_some());
     threads.sort_by_key(|row| Reverse(row.total_ns));
-    OffCpu {
+    let (locks_by, locks) = rows.locks(capture, space, &comms, &tree, locator)?;
+    let result = OffCpu {
         schema: "contend.offcpu/1",
         capture: CaptureFacts::new(capture, &analysis.survey),
-        quality,
         source: source(analysis),
         state: analysis.which.name(),
         intervals: all.totals.intervals,
         total_ns: all.total_ns(),
-        by_state: all.by_state(),
-        open: analysis
-            .threads
-            .iter()
-            .map(|thread| thread.counts.open)
-            .sum(),
+        by_state: all.by_state,
+        open: threads.iter().map(|thread| thread.open).sum(),
         upper_bounds: all.upper_bounds(),
         sums: all.sums(),
+        idle: (idle.intervals > 0).then_some(Idle {
+            intervals: idle.intervals,
+            total_ns: idle.ns,
+            hidden: hide_idle,
+        }),
         states,
         threads,
+        locks_by,
+        locks,
+        syscalls: rows.syscalls(&tree),
+        wakers: rows.wakers(&comms, &tree),
+        stacks: rows.stacks(analysis, &tree),
+        quality,
+    };
+    Ok(with_names(result, tree, locator))
+}
+
+/// Says what names were missing.
+fn with_names(mut result: OffCpu, tree: NamedTree<'_>, locator: &Locator) -> OffCpu {
+    let quality = &mut result.quality;
+    quality.missing_binaries = tree.names.missing;
+    quality.warnings.extend(tree.names.warnings);
+    quality.warnings.extend(locator.remarks());
+    let last_known = result.stacks.iter().filter(|stack| stack.last_known);
+    let intervals: u64 = last_known.map(|stack| stack.intervals).sum();
+    if intervals > 0 {
+        quality.warnings.push(format!(
+            "{intervals} intervals have no stack of their own, but the one of the last sample of \
+             their thread: it shows where the thread had been, not where it waits; record \
+             sched:sched_switch with -g"
+        ));
     }
+    result
 }
 
 /// What the intervals were found by.
@@ -96,21 +158,12 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(thread: &Thread, which: Which) -> Self {
-        let mut sum = Self::default();
-        for (key, totals) in &thread.rows {
-            let Some(totals) = totals.of(which, key.state) else {
-                continue;
-            };
-            sum.add(key.state, which, &totals);
-        }
-        sum.sums = thread.sums.len() as u64;
-        sum.sums_ns = thread
-            .sums
-            .iter()
-            .fold(0, |all, sum| all.saturating_add(sum.ns));
-        sum.by_state.blocked += sum.sums_ns;
-        sum
+    fn add_sums(&mut self, thread: &Thread) {
+        self.sums = thread.sums.len() as u64;
+        let sums = thread.sums.iter().map(|sum| sum.ns);
+        self.sums_ns = sums.fold(0, u64::saturating_add);
+        let blocked = &mut self.by_state.blocked;
+        *blocked = blocked.saturating_add(self.sums_ns);
     }
 
     fn add(&mut self, state: State, which: Which, totals: &Totals) {
@@ -119,33 +172,35 @@ impl Sum {
             Which::Runnable => totals.ns,
             _ => totals.runnable_ns,
         };
-        let rest = totals.ns - runnable;
-        by_state.runnable += runnable;
-        match state {
-            State::Blocked(_) => by_state.blocked += rest,
-            State::Preempted => by_state.preempted += rest,
-            State::Started => by_state.runnable += rest,
-            State::Unknown => by_state.unknown += rest,
-        }
+        let rest = totals.ns.saturating_sub(runnable);
+        let part = match state {
+            State::Blocked(_) => &mut by_state.blocked,
+            State::Preempted => &mut by_state.preempted,
+            State::Started => &mut by_state.runnable,
+            State::Unknown => &mut by_state.unknown,
+        };
+        *part = part.saturating_add(rest);
+        by_state.runnable = by_state.runnable.saturating_add(runnable);
         self.totals.merge(totals);
     }
 
     fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
-        self.by_state.blocked += other.by_state.blocked;
-        self.by_state.preempted += other.by_state.preempted;
-        self.by_state.runnable += other.by_state.runnable;
-        self.by_state.unknown += other.by_state.unknown;
+        let own = &mut self.by_state;
+        for (part, more) in [
+            (&mut own.blocked, other.by_state.blocked),
+            (&mut own.preempted, other.by_state.preempted),
+            (&mut own.runnable, other.by_state.runnable),
+            (&mut own.unknown, other.by_state.unknown),
+        ] {
+            *part = part.saturating_add(more);
+        }
         self.sums += other.sums;
         self.sums_ns = self.sums_ns.saturating_add(other.sums_ns);
     }
 
     fn total_ns(&self) -> u64 {
         self.totals.ns.saturating_add(self.sums_ns)
-    }
-
-    fn by_state(&self) -> ByState {
-        self.by_state
     }
 
     fn upper_bounds(&self) -> Option<UpperBounds> {
@@ -178,9 +233,14 @@ fn state_row((state, totals): (&State, &Totals)) -> StateRow {
     }
 }
 
-fn thread_row(thread: &Thread, which: Which) -> ThreadRow {
-    let sum = Sum::of(thread, which);
-    let lengths = &thread.lengths;
+/// `is_partly` when some of its intervals were left out, so that what is known of
+/// all of their lengths does not hold.
+fn thread_row(thread: &Thread, sum: &Sum, is_partly: bool) -> ThreadRow {
+    let no_lengths = Lengths::default();
+    let lengths = match is_partly {
+        true => &no_lengths,
+        false => &thread.lengths,
+    };
     let buckets = (0..)
         .zip(&lengths.by_power)
         .filter(|&(_, &count)| count > 0);
@@ -190,10 +250,10 @@ fn thread_row(thread: &Thread, which: Which) -> ThreadRow {
         comm: thread.comm.clone(),
         intervals: sum.totals.intervals,
         total_ns: sum.total_ns(),
-        max_ns: lengths.max_ns,
+        max_ns: (sum.totals.intervals > 0).then_some(sum.totals.max_ns),
         p50_ns: lengths.p50_ns,
         p99_ns: lengths.p99_ns,
-        by_state: sum.by_state(),
+        by_state: sum.by_state,
         open: thread.counts.open,
         upper_bounds: sum.upper_bounds(),
         sums: sum.sums(),

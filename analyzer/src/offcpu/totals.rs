@@ -99,7 +99,7 @@ impl Totals {
             | (Which::Preempted, State::Preempted)
             | (Which::Runnable, State::Started) => return Some(*self),
             (Which::Blocked, State::Blocked(_)) => {
-                let ns = self.ns - self.runnable_ns;
+                let ns = self.ns.saturating_sub(self.runnable_ns);
                 Self {
                     ns,
                     bounded_ns: self.bounded_ns.min(ns),

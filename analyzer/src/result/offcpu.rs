@@ -1,7 +1,9 @@
 //! The result of `contend offcpu`.
 
-use super::{CaptureFacts, Quality};
+use super::stack::functions;
+use super::{CaptureFacts, Hex, Quality, StackFrame};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The `contend.offcpu/1` document. All times are ns.
 #[derive(Clone, Debug, Serialize)]
@@ -36,8 +38,163 @@ pub struct OffCpu {
     /// `intervals` and `total_ns` by the state in which threads left the CPU,
     /// longest first.
     pub states: Vec<StateRow>,
+    /// Waits for work: for events, connections, time, tasks of a pool. Absent
+    /// when none was recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
+    /// What `locks` are told apart by: `futex_word`, or `call` where the capture
+    /// has only stacks.
+    pub locks_by: &'static str,
     /// The threads, longest first.
     pub threads: Vec<ThreadRow>,
+    /// Locks, longest waited for first.
+    pub locks: Vec<LockRow>,
+    /// System calls, longest first.
+    pub syscalls: Vec<SyscallRow>,
+    /// Who ended which waits, longest first.
+    pub wakers: Vec<WakerRow>,
+    /// Stacks with which threads left the CPU, longest first.
+    pub stacks: Vec<OffCpuStack>,
+}
+
+/// Waits for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Idle {
+    /// How many there are.
+    pub intervals: u64,
+    /// How long they are together.
+    pub total_ns: u64,
+    /// Whether they were left out of all other numbers.
+    pub hidden: bool,
+}
+
+/// A lock, or what waits like for one.
+#[derive(Clone, Debug, Serialize)]
+pub struct LockRow {
+    /// The futex word (AVMA).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word: Option<Hex>,
+    /// The variable that it is in, where it is static, with the offset in it; or
+    /// the call that waits and the function that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The process; absent when the capture does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How often a thread waited for it.
+    pub intervals: u64,
+    /// How long together.
+    pub total_ns: u64,
+    /// How long at most.
+    pub max_ns: u64,
+    /// The threads that waited, by number.
+    pub waiters: Vec<i32>,
+    /// The threads that ended waits for it, most often first.
+    pub holders: Vec<Holder>,
+    /// The stacks with which they waited, longest first.
+    pub stacks: Vec<LockStack>,
+}
+
+/// A thread that ended waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The thread.
+    pub tid: i32,
+    /// Its name; absent when the capture does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+    /// How many waits it ended.
+    pub wakes: u64,
+}
+
+/// A stack that waited for a lock.
+#[derive(Clone, Debug, Serialize)]
+pub struct LockStack {
+    /// From the root to the leaf.
+    #[serde(serialize_with = "functions")]
+    pub frames: Vec<Arc<StackFrame>>,
+    /// How often.
+    pub intervals: u64,
+    /// How long together.
+    pub total_ns: u64,
+}
+
+/// A system call in which threads were off the CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SyscallRow {
+    /// Its name, or `syscall N`; `none` outside of any, `unknown` when the
+    /// capture does not tell.
+    pub syscall: String,
+    /// How many intervals.
+    pub intervals: u64,
+    /// How long together.
+    pub total_ns: u64,
+    /// How long at most.
+    pub max_ns: u64,
+}
+
+/// Who made a thread runnable.
+#[derive(Clone, Debug, Serialize)]
+pub struct WakerFacts {
+    /// The thread; absent when an interrupt did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tid: Option<i32>,
+    /// Its name, or `interrupt`; absent when the capture does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+    /// Its stack then, from the root to the leaf.
+    #[serde(serialize_with = "functions")]
+    pub frames: Vec<Arc<StackFrame>>,
+}
+
+/// Waits that ended in the same way.
+#[derive(Clone, Debug, Serialize)]
+pub struct WakerRow {
+    /// Who ended them.
+    pub waker: WakerFacts,
+    /// The name of the threads that waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiter: Option<String>,
+    /// The stack with which they waited, from the root to the leaf.
+    #[serde(serialize_with = "functions")]
+    pub waiter_frames: Vec<Arc<StackFrame>>,
+    /// How many.
+    pub intervals: u64,
+    /// How long together.
+    pub total_ns: u64,
+}
+
+/// A stack with which threads left the CPU.
+#[derive(Clone, Debug, Serialize)]
+pub struct OffCpuStack {
+    /// `blocked`, `preempted`, `runnable` or `unknown`. A wait that was blocked
+    /// and then runnable is in two.
+    pub state: &'static str,
+    /// The name of the threads; absent when the capture does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+    /// From the root to the leaf.
+    #[serde(serialize_with = "functions")]
+    pub frames: Vec<Arc<StackFrame>>,
+    /// The first frame in the kernel, from 0; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_from: Option<usize>,
+    /// The frames that are inlined into the one before them, from 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<usize>,
+    /// What it waited for when it had nothing to do: `epoll`, `sleep` and so on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<&'static str>,
+    /// Whether it is the stack of the last sample before, as none was taken when
+    /// the thread left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub last_known: bool,
+    /// How many intervals; none for sums.
+    pub intervals: u64,
+    /// How long together.
+    pub total_ns: u64,
+    /// How long at most.
+    pub max_ns: u64,
 }
 
 /// Time by what threads waited for.

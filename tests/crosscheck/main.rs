@@ -14,6 +14,7 @@ mod known;
 mod latency;
 mod oracle;
 mod planted;
+mod waiting;
 
 use common::{compare, skipped};
 use oracle::Oracle;

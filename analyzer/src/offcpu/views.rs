@@ -22,6 +22,14 @@ const END: At = At {
     pos: u64::MAX,
 };
 
+/// How many locks get the name of their variable: each takes a search.
+const MOST_NAMED: usize = 1000;
+
+/// How far in front of a variable the code of its program is looked for, in pages
+/// of the smallest size.
+const PAGES_BESIDE: u64 = 4096;
+const PAGE: u64 = 4096;
+
 type Frames = Vec<Arc<StackFrame>>;
 
 /// Threads and their rows, those of the chosen time.
@@ -222,10 +230,18 @@ impl<'a> Rows<'a> {
             let stack = sums.stacks.entry(tree.get(row.key.stack).frames.clone());
             stack.or_default().merge(&row.chosen);
         }
-        let spot = |pid: i32, word: u64| word_spot(space, pid, word);
-        let spots = all.keys().filter_map(|&(pid, word, _)| spot(pid, word));
-        let spots: BTreeSet<Spot> = spots.collect();
-        let names = Names::look_up(space, spots, locator, capture.pool())?;
+        let mut longest: Vec<(&(i32, u64, Option<String>), u64)> = all
+            .iter()
+            .map(|(key, sums)| (key, sums.totals.ns))
+            .collect();
+        longest.sort_by_key(|(_, ns)| Reverse(*ns));
+        let words = longest.iter().take(MOST_NAMED);
+        let spots: BTreeMap<(i32, u64), Spot> = words
+            .filter_map(|((pid, word, _), _)| Some(((*pid, *word), word_spot(space, *pid, *word)?)))
+            .collect();
+        let wanted: BTreeSet<Spot> = spots.values().copied().collect();
+        let names = Names::look_up(space, wanted, locator, capture.pool())?;
+        let spot = |pid: i32, word: u64| spots.get(&(pid, word)).copied();
         let all = all.into_iter();
         let mut rows: Vec<LockRow> = all
             .map(|((pid, word, call), sums)| {
@@ -305,13 +321,23 @@ impl LockSums {
 
 /// The static variable that a word may be in.
 fn word_spot(space: &AddressSpace, pid: i32, word: u64) -> Option<Spot> {
-    let map = space.find(CpuMode::User, pid, word, END)?;
-    let kind = space.dso(space.map(map).dso).kind;
-    let map = match kind {
-        DsoKind::Anonymous => space.loaded_before(map, pid, END)?,
-        _ => map,
-    };
-    Some(Spot::data(space, map, word))
+    if word == 0 {
+        return None;
+    }
+    if let Some(map) = space.find(CpuMode::User, pid, word, END) {
+        let kind = space.dso(space.map(map).dso).kind;
+        let map = match kind {
+            DsoKind::Anonymous => space.loaded_before(map, pid, END)?,
+            _ => map,
+        };
+        return Some(Spot::data(space, map, word));
+    }
+    // Variables stand behind the code.
+    let below = (1..=PAGES_BESIDE).map_while(|pages| word.checked_sub(pages * PAGE));
+    let mut below = below.filter_map(|address| space.find(CpuMode::User, pid, address, END));
+    let code = below.next()?;
+    let is_file = space.dso(space.map(code).dso).kind == DsoKind::File;
+    is_file.then(|| Spot::beside(space, code, word))
 }
 
 /// Names of threads by number: those that waited, and others.

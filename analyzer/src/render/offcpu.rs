@@ -266,13 +266,25 @@ fn lock(out: &mut dyn Write, row: &LockRow) -> io::Result<()> {
     Ok(())
 }
 
+/// The frames in one line. Those of one binary that have no names, as the kernel's
+/// without its symbols, tell nothing one by one.
 fn leaf_first(frames: &[Arc<StackFrame>]) -> String {
     if frames.is_empty() {
         return "no stack".to_owned();
     }
-    let names = frames.iter().rev();
-    let names = names.map(|frame| format!("{}{}", frame.function, mark_of(frame)));
-    names.collect::<Vec<_>>().join(" ← ")
+    let same = |a: &Arc<StackFrame>, b: &Arc<StackFrame>| {
+        !a.named && !b.named && a.dso == b.dso && a.kernel == b.kernel
+    };
+    let runs: Vec<&[Arc<StackFrame>]> = frames.chunk_by(same).collect();
+    let runs = runs.into_iter().rev().map(|run| match run {
+        [frame] => format!("{}{}", frame.function, mark_of(frame)),
+        run => {
+            let frame = &run[0];
+            let object = frame.dso.as_deref().unwrap_or("[unknown]");
+            format!("{object} ×{}{}", run.len(), mark_of(frame))
+        }
+    });
+    runs.collect::<Vec<_>>().join(" ← ")
 }
 
 fn stacks(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io::Result<()> {

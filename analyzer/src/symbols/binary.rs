@@ -139,7 +139,11 @@ struct Tables<'a> {
 impl Tables<'_> {
     fn answer(&self, places: &[Place]) -> BTreeMap<Place, Answer> {
         let tables = |used: Use| -> Vec<(&Elf<'_>, Symbols)> {
-            let is_asked = places.iter().any(|&(wanted, _)| wanted == used);
+            let table = |wanted: Use| match wanted {
+                Use::Beside => Use::Data,
+                wanted => wanted,
+            };
+            let is_asked = places.iter().any(|&(wanted, _)| table(wanted) == used);
             let elves = self.elves.iter().filter(|_| is_asked);
             elves.map(|&elf| (elf, Symbols::new(elf, used))).collect()
         };
@@ -150,7 +154,7 @@ impl Tables<'_> {
                 continue;
             };
             let answer = match used {
-                Use::Data => Answer {
+                Use::Data | Use::Beside => Answer {
                     symbol: data.iter().find_map(|(elf, table)| table.find(elf, svma)),
                     frames: Vec::new(),
                 },

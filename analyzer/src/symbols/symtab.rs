@@ -64,7 +64,7 @@ impl Symbols {
                 let label = kind == STT_NOTYPE;
                 let is_wanted = match used {
                     Use::Code => label || kind == STT_FUNC || kind == STT_GNU_IFUNC,
-                    Use::Data => kind == STT_OBJECT || kind == STT_COMMON,
+                    Use::Data | Use::Beside => kind == STT_OBJECT || kind == STT_COMMON,
                 };
                 let is_defined = matches!(symbol.section(), SymbolSection::Section(_));
                 let start = symbol.address();

@@ -513,3 +513,35 @@ fn any_number_of_threads_gives_the_same_bytes() {
         }
     }
 }
+
+/// A capture that is cut off has the intervals that were written before.
+#[test]
+fn a_cut_capture_has_fewer_intervals_and_says_so() {
+    let Some(folder) = folder() else { return };
+    for name in ["cpp-fp-task-switch", "bpf-offcpu-time-raw", "cpp-fp-a-pipe"] {
+        let bytes = std::fs::read(folder.join(format!("{name}.data"))).unwrap();
+        let whole = document(name, &[]);
+        let scratch = tempfile::tempdir().unwrap();
+        let mut last = 0;
+        for percent in [40, 70, 90] {
+            let cut = scratch.path().join("cut.data");
+            std::fs::write(&cut, &bytes[..bytes.len() * percent / 100]).unwrap();
+            let part = contend_on(&cut, &["offcpu", "--json"]).json(name);
+            let intervals = part["intervals"].as_u64().unwrap();
+            let all = whole["intervals"].as_u64().unwrap();
+            assert!(
+                last < intervals && intervals <= all,
+                "{name} {percent} {intervals}"
+            );
+            last = intervals;
+            for found in part["threads"].as_array().unwrap() {
+                let before = thread(&whole, found["tid"].as_i64().unwrap()).unwrap();
+                let number = |thread: &Value| {
+                    let bounds = thread["upper_bounds"]["intervals"].as_u64().unwrap_or(0);
+                    thread["intervals"].as_u64().unwrap() - bounds
+                };
+                assert!(number(found) <= number(before), "{name} {percent} {found}");
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ use crate::info::info;
 use crate::offcpu::{self, Options, Which};
 use crate::render::{self, cut_path, offcpu::View};
 use crate::result::{Can, OffCpu};
+use crate::stack::Unwinding;
 use crate::symbols::Locator;
 use anyhow::{Result, bail};
 use std::io;
@@ -64,6 +65,15 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
     let mut sources = arguments.symbols.sources();
     sources.enabled = !arguments.no_symbols;
     let locator = Locator::new(&sources, capture)?;
+    // Stacks must be unwound although nobody wants names.
+    let binaries = match sources.enabled {
+        true => None,
+        false => {
+            sources.enabled = true;
+            Some(Locator::new(&sources, capture)?)
+        }
+    };
+    let unwinding = Unwinding::new(capture, &space, binaries.as_ref().unwrap_or(&locator));
     let options = Options {
         which: match arguments.state {
             StateChoice::Blocked => Which::Blocked,
@@ -78,7 +88,7 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
     if let Some(Can::No(reason)) = facts.can.get("offcpu") {
         bail!("{path}: {reason}");
     }
-    let analysis = offcpu::analyze(capture, (survey, walk), &space, &options)?;
+    let analysis = offcpu::analyze(capture, (survey, walk), &unwinding, &options)?;
     if analysis.is_empty() {
         if analysis.filtered > 0 {
             let left_out = analysis.filtered;
@@ -95,5 +105,11 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
         let how = analysis.what_to_record();
         bail!("{path}: off the CPU, {state}: {how}");
     }
-    offcpu::report(capture, &analysis, &space, &locator, arguments.hide_idle)
+    offcpu::report(
+        capture,
+        &analysis,
+        &unwinding,
+        &locator,
+        arguments.hide_idle,
+    )
 }

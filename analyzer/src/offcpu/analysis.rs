@@ -8,7 +8,7 @@ use super::totals::{Key, Lengths, ThreadSums, Totals, Which};
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::space::AddressSpace;
-use crate::stack::{Merged, StackBuilder, StackCounts, Stacks};
+use crate::stack::{Merged, StackBuilder, StackCounts, Stacks, Unwinding};
 use crate::survey::Survey;
 use anyhow::Result;
 use contend_perfdata::{At, WalkReport};
@@ -75,20 +75,22 @@ pub(crate) struct Analysis {
     pub(crate) unused_sums: u64,
 }
 
-/// Finds out where threads waited. `space` is that of the survey.
+/// Finds out where threads waited. `unwinding` has the address space of the
+/// survey.
 ///
 /// # Errors
 /// When the capture cannot be read.
 pub(crate) fn analyze(
     capture: &Capture,
     (survey, walk): (Survey, WalkReport),
-    space: &AddressSpace,
+    unwinding: &Unwinding<'_>,
     options: &Options<'_>,
 ) -> Result<Analysis> {
+    let space = unwinding.space();
     let plan = Plan::new(capture.header());
     let table = capture.data().events();
     let (parts, _) = capture.walk(
-        || (Decoded::default(), StackBuilder::new(space)),
+        || (Decoded::default(), StackBuilder::new(unwinding)),
         |(decoded, stacks), batch| decoded.batch(batch, table, &plan, stacks),
     )?;
     let mut stack_counts = StackCounts::default();

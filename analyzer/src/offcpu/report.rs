@@ -10,7 +10,7 @@ use crate::result::{
     ByState, CaptureFacts, Idle, LengthBucket, OffCpu, Quality, StateRow, Sums, ThreadRow,
     UpperBounds,
 };
-use crate::space::AddressSpace;
+use crate::stack::Unwinding;
 use crate::symbols::Locator;
 use anyhow::Result;
 use std::cmp::Reverse;
@@ -35,10 +35,11 @@ impl Which {
 pub(crate) fn report(
     capture: &Capture,
     analysis: &Analysis,
-    space: &AddressSpace,
+    unwinding: &Unwinding<'_>,
     locator: &Locator,
     hide_idle: bool,
 ) -> Result<OffCpu> {
+    let space = unwinding.space();
     let mut quality = Quality::new(capture, &analysis.survey, &analysis.walk);
     notes(analysis, &mut quality);
     for (reason, count) in space.notes() {
@@ -107,13 +108,26 @@ pub(crate) fn report(
         stacks: rows.stacks(analysis, &tree),
         quality,
     };
-    Ok(with_names(result, tree, locator))
+    Ok(with_names(result, tree, locator, unwinding))
 }
 
 /// Says what names were missing.
-fn with_names(mut result: OffCpu, tree: NamedTree<'_>, locator: &Locator) -> OffCpu {
+fn with_names(
+    mut result: OffCpu,
+    tree: NamedTree<'_>,
+    locator: &Locator,
+    unwinding: &Unwinding<'_>,
+) -> OffCpu {
     let quality = &mut result.quality;
     quality.missing_binaries = tree.names.missing;
+    quality
+        .missing_binaries
+        .extend(unwinding.missing().cloned());
+    // What is needed for names and for unwinding is missing once.
+    quality.missing_binaries.sort();
+    quality.missing_binaries.dedup();
+    let remarks = unwinding.remarks().map(str::to_owned);
+    quality.warnings.extend(remarks);
     quality.warnings.extend(tree.names.warnings);
     quality.warnings.extend(locator.remarks());
     let last_known = result.stacks.iter().filter(|stack| stack.last_known);

@@ -4,7 +4,7 @@ use super::choice::Choice;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::space::AddressSpace;
-use crate::stack::{StackBuilder, StackCounts, StackId, Stacks};
+use crate::stack::{StackBuilder, StackCounts, StackId, Stacks, Unwinding};
 use crate::survey::SAMPLE;
 use anyhow::Result;
 use contend_perfdata::{At, Batch, EventTable, MemorySample};
@@ -54,14 +54,15 @@ struct Worker<'a> {
 /// Walks the capture.
 pub(super) fn collect(
     capture: &Capture,
-    space: &AddressSpace,
+    unwinding: &Unwinding<'_>,
     choice: &Choice,
     filter: &Filter<'_>,
 ) -> Result<Collected> {
+    let space = unwinding.space();
     let events = capture.data().events();
     let (workers, _) = capture.walk(
         || Worker {
-            builder: StackBuilder::new(space),
+            builder: StackBuilder::new(unwinding),
             comms: vec![None],
             known_comms: HashMap::default(),
             costs: HashMap::default(),

@@ -14,6 +14,7 @@ use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::result::OnCpu;
 use crate::space::AddressSpace;
+use crate::stack::Unwinding;
 use crate::survey::Survey;
 use crate::symbols::{Locator, SymbolSources};
 use anyhow::Result;
@@ -43,6 +44,20 @@ pub fn oncpu(
 ) -> Result<OnCpu> {
     let choice = choice::choose(capture, survey, options.event.as_deref())?;
     let locator = Locator::new(sources, capture)?;
-    let collected = collect::collect(capture, space, &choice, &options.filter)?;
-    report::report(capture, survey, walk, space, &choice, collected, &locator)
+    // Stacks must be unwound although nobody wants names.
+    let binaries = match sources.enabled {
+        true => None,
+        false => {
+            let sources = SymbolSources {
+                enabled: true,
+                ..sources.clone()
+            };
+            Some(Locator::new(&sources, capture)?)
+        }
+    };
+    let unwinding = Unwinding::new(capture, space, binaries.as_ref().unwrap_or(&locator));
+    let collected = collect::collect(capture, &unwinding, &choice, &options.filter)?;
+    report::report(
+        capture, survey, walk, &unwinding, &choice, collected, &locator,
+    )
 }

@@ -6,8 +6,7 @@ use crate::capture::Capture;
 use crate::result::{
     CaptureFacts, FILTERED, FunctionCost, OnCpu, Quality, StackCost, StackFrame, ThreadCost,
 };
-use crate::space::AddressSpace;
-use crate::stack::NamedStacks;
+use crate::stack::{NamedStacks, Unwinding};
 use crate::survey::Survey;
 use crate::symbols::Locator;
 use anyhow::Result;
@@ -33,11 +32,12 @@ pub(super) fn report(
     capture: &Capture,
     survey: &Survey,
     walk: &WalkReport,
-    space: &AddressSpace,
+    unwinding: &Unwinding<'_>,
     choice: &Choice,
     collected: Collected,
     locator: &Locator,
 ) -> Result<OnCpu> {
+    let space = unwinding.space();
     let mut quality = Quality::new(capture, survey, walk);
     quality.skip(FILTERED, collected.filtered);
     quality.skip(
@@ -55,8 +55,15 @@ pub(super) fn report(
         stacks.entry((comm, frames)).or_default().add(cost);
     }
     quality.missing_binaries = names.missing;
+    quality
+        .missing_binaries
+        .extend(unwinding.missing().cloned());
+    quality.missing_binaries.sort();
+    quality.missing_binaries.dedup();
+    quality
+        .warnings
+        .extend(unwinding.remarks().map(str::to_owned));
     quality.warnings.extend(names.warnings);
-    quality.warnings.extend(locator.remarks());
     quality.warnings.extend(choice.others.clone());
     let threads = collected.threads.into_iter();
     let mut threads: Vec<ThreadCost> = threads

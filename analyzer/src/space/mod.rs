@@ -268,6 +268,11 @@ impl AddressSpace {
         &self.dsos[dso.0 as usize]
     }
 
+    /// How many DSOs there are.
+    pub(crate) fn dso_count(&self) -> usize {
+        self.dsos.len()
+    }
+
     /// All DSOs.
     pub fn dsos(&self) -> impl Iterator<Item = &Dso> {
         self.dsos.iter()

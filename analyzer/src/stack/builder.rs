@@ -4,8 +4,9 @@ use super::chain::{self, Step};
 use super::counts::{Flaws, StackCounts};
 use super::frame::{Frame, Mode};
 use super::tree::{StackId, Stacks};
+use super::unwind::{End, Unwinding, UserStacks};
 use crate::space::{AddressSpace, Epoch};
-use contend_perfdata::{At, CpuMode, Sample};
+use contend_perfdata::{At, CpuMode, Registers, Sample, UserStack};
 use foldhash::HashMap;
 
 /// How many words of call chains are remembered, so that a chain that comes
@@ -24,6 +25,8 @@ struct Chain {
 #[derive(Debug)]
 pub(crate) struct StackBuilder<'a> {
     space: &'a AddressSpace,
+    unwinding: &'a Unwinding<'a>,
+    user_stacks: UserStacks,
     stacks: Stacks,
     counts: StackCounts,
     known: HashMap<Chain, (StackId, Flaws)>,
@@ -36,9 +39,11 @@ pub(crate) struct StackBuilder<'a> {
 
 impl<'a> StackBuilder<'a> {
     /// A builder for samples of one capture.
-    pub(crate) fn new(space: &'a AddressSpace) -> Self {
+    pub(crate) fn new(unwinding: &'a Unwinding<'a>) -> Self {
         Self {
-            space,
+            space: unwinding.space(),
+            unwinding,
+            user_stacks: UserStacks::default(),
             stacks: Stacks::default(),
             counts: StackCounts::default(),
             known: HashMap::default(),
@@ -49,10 +54,16 @@ impl<'a> StackBuilder<'a> {
         }
     }
 
-    /// The stack of a sample: kernel frames on top of user frames. A sample
-    /// without a call chain is the one frame of its instruction.
+    /// The stack of a sample: kernel frames on top of user frames, which may have
+    /// to be unwound. A sample without either is the one frame of its instruction.
     pub(crate) fn stack(&mut self, sample: &Sample<'_>, misc: u16, at: At) -> StackId {
         let pid = sample.pid_tid.map_or(-1, |(pid, _)| pid);
+        if let (Some(registers), Some(stack)) = (&sample.user_regs, &sample.user_stack)
+            && registers.abi != 0
+            && !stack.bytes.is_empty()
+        {
+            return self.unwound(sample, (registers, stack), pid, at);
+        }
         let mut words = std::mem::take(&mut self.words);
         words.clear();
         match &sample.callchain {
@@ -80,6 +91,44 @@ impl<'a> StackBuilder<'a> {
         stack
     }
 
+    /// The kernel part of a call chain on top of what is unwound.
+    fn unwound(
+        &mut self,
+        sample: &Sample<'_>,
+        user: (&Registers<'_>, &UserStack<'_>),
+        pid: i32,
+        at: At,
+    ) -> StackId {
+        let mut flaws = Flaws::default();
+        self.frames.clear();
+        if let Some(chain) = &sample.callchain {
+            self.chain(chain.iter(), &mut flaws, pid, at);
+        }
+        // A recorder that asks for stack bytes asks for no user part of the
+        // chain; what else may stand there is the worse one.
+        self.frames.retain(|frame| frame.mode() != Mode::User);
+        let space = (pid, at);
+        let outcome = self
+            .user_stacks
+            .unwind(self.unwinding, user, space, &mut self.frames);
+        match outcome.end {
+            End::Root => {}
+            End::Truncated => flaws.set(Flaws::TRUNCATED),
+            End::Broken => flaws.set(Flaws::BROKEN),
+            End::TooDeep => flaws.set(Flaws::TOO_DEEP),
+            End::OtherArch => {
+                flaws.set(Flaws::OTHER_ARCH);
+                let leaf = sample.ip.filter(|_| self.frames.is_empty());
+                let leaf = leaf.map(|ip| Frame::new(self.space, Mode::User, pid, ip, at));
+                self.frames.extend(leaf);
+            }
+        }
+        flaws.set_if(outcome.guessed, Flaws::GUESSED);
+        flaws.set_if(self.frames.is_empty(), Flaws::NO_FRAMES);
+        self.counts.add(flaws);
+        self.stacks.intern(self.frames.iter().rev().copied())
+    }
+
     fn remember(&mut self, chain: Chain, made: (StackId, Flaws)) {
         self.remembered += chain.words.len() + 4;
         if self.remembered > MOST_REMEMBERED {
@@ -91,19 +140,24 @@ impl<'a> StackBuilder<'a> {
 
     fn make(&mut self, words: &[u64], pid: i32, at: At) -> (StackId, Flaws) {
         let mut flaws = Flaws::default();
-        self.steps.clear();
-        let facts = chain::split(words.iter().copied(), &mut self.steps);
-        flaws.set_if(facts.deferred, Flaws::DEFERRED);
-        flaws.set_if(facts.unknown_mark, Flaws::UNKNOWN_MARK);
-        flaws.set_if(facts.too_long, Flaws::TOO_DEEP);
         self.frames.clear();
-        let steps = self.steps.iter();
-        let frames = steps.map(|step| Frame::new(self.space, step.mode, pid, step.address, at));
-        self.frames.extend(frames);
+        self.chain(words.iter().copied(), &mut flaws, pid, at);
         flaws.set_if(cut_broken(&mut self.frames), Flaws::BROKEN);
         flaws.set_if(self.frames.is_empty(), Flaws::NO_FRAMES);
         let root_first = self.frames.iter().rev().copied();
         (self.stacks.intern(root_first), flaws)
+    }
+
+    /// Adds the frames of a call chain.
+    fn chain(&mut self, words: impl Iterator<Item = u64>, flaws: &mut Flaws, pid: i32, at: At) {
+        self.steps.clear();
+        let facts = chain::split(words, &mut self.steps);
+        flaws.set_if(facts.deferred, Flaws::DEFERRED);
+        flaws.set_if(facts.unknown_mark, Flaws::UNKNOWN_MARK);
+        flaws.set_if(facts.too_long, Flaws::TOO_DEEP);
+        let steps = self.steps.iter();
+        let frames = steps.map(|step| Frame::new(self.space, step.mode, pid, step.address, at));
+        self.frames.extend(frames);
     }
 
     /// What it made.

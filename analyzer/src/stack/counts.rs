@@ -21,6 +21,8 @@ impl Flaws {
     pub(super) const TRUNCATED: Self = Self(1 << 5);
     /// Its registers are of a program that is not unwound.
     pub(super) const OTHER_ARCH: Self = Self(1 << 6);
+    /// Callers were found by frame pointers for want of unwind information.
+    pub(super) const GUESSED: Self = Self(1 << 7);
 
     /// Adds another flaw.
     pub(super) fn set(&mut self, other: Self) {
@@ -55,6 +57,8 @@ pub(crate) struct StackCounts {
     pub(crate) truncated: u64,
     /// Registers of a program that is not unwound, such as a 32-bit one.
     pub(crate) other_arch: u64,
+    /// Callers were found by frame pointers for want of unwind information.
+    pub(crate) guessed: u64,
 }
 
 impl StackCounts {
@@ -70,6 +74,7 @@ impl StackCounts {
             (&mut self.broken, Flaws::BROKEN),
             (&mut self.truncated, Flaws::TRUNCATED),
             (&mut self.other_arch, Flaws::OTHER_ARCH),
+            (&mut self.guessed, Flaws::GUESSED),
         ] {
             *count += u64::from(flaws.has(flaw));
         }
@@ -84,6 +89,7 @@ impl StackCounts {
         self.broken += other.broken;
         self.truncated += other.truncated;
         self.other_arch += other.other_arch;
+        self.guessed += other.guessed;
     }
 
     /// Notes it where every document tells what was lost.
@@ -97,6 +103,10 @@ impl StackCounts {
         quality.skip(
             "user stacks of programs that are not unwound",
             self.other_arch,
+        );
+        quality.skip(
+            "user stacks that follow frame pointers where unwind information is missing",
+            self.guessed,
         );
     }
 }

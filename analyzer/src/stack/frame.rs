@@ -1,6 +1,6 @@
 //! One frame of a stack, before it has a name.
 
-use crate::space::{AddressSpace, DsoKind};
+use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::symbols::Spot;
 use contend_perfdata::{At, CpuMode};
 
@@ -68,9 +68,20 @@ impl Frame {
     pub(super) fn new(space: &AddressSpace, mode: Mode, pid: i32, address: u64, at: At) -> Self {
         let found = mode.of_space();
         let found = found.and_then(|mode| space.find_executable(mode, pid, address, at));
-        let Some(map) = found else {
-            return Self::Nowhere { mode, address };
-        };
+        match found {
+            Some(map) => Self::in_map(space, mode, pid, map, address),
+            None => Self::Nowhere { mode, address },
+        }
+    }
+
+    /// The frame of an address in a mapping.
+    pub(super) fn in_map(
+        space: &AddressSpace,
+        mode: Mode,
+        pid: i32,
+        map: MapId,
+        address: u64,
+    ) -> Self {
         let kind = space.dso(space.map(map).dso).kind;
         Self::Code {
             mode,

@@ -16,8 +16,10 @@ mod counts;
 mod frame;
 mod naming;
 mod tree;
+mod unwind;
 
 pub(crate) use builder::StackBuilder;
 pub(crate) use counts::StackCounts;
 pub(crate) use naming::NamedStacks;
 pub(crate) use tree::{Merged, StackId, Stacks};
+pub(crate) use unwind::Unwinding;

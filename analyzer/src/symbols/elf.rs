@@ -9,6 +9,7 @@ use object::{File, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -257,6 +258,16 @@ impl<'a> Elf<'a> {
             .find(suits)
             .or_else(|| self.segments.iter().find(fits))?;
         found.address.checked_add(offset - found.offset)
+    }
+
+    /// The parts of the file with code: offsets, and the address (SVMA) of the
+    /// first.
+    pub(super) fn code_segments(&self) -> impl Iterator<Item = (Range<u64>, u64)> {
+        let code = self.segments.iter().filter(|segment| segment.executable);
+        code.filter_map(|segment| {
+            let end = segment.offset.checked_add(segment.file_size)?;
+            Some((segment.offset..end, segment.address))
+        })
     }
 
     /// A section, inflated; absent when the file has none of that name.

@@ -137,7 +137,8 @@ impl Kallsyms {
             }
             bail!("it is empty");
         }
-        sorted.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+        // Stable: what begins at one address stays in the order of the list.
+        sorted.sort_by_key(|entry| entry.start);
         Ok(Self {
             sorted,
             slide: 0,
@@ -182,15 +183,14 @@ impl Kallsyms {
         let address = address.wrapping_sub(self.slide);
         let behind = self.sorted.partition_point(|entry| entry.start <= address);
         let last = self.sorted[..behind].last()?;
-        let same = self.sorted[..behind].iter().rev();
-        let same = same.take_while(|entry| entry.start == last.start);
-        let best = same
-            .filter(|entry| is_used(entry.kind, used))
-            .min_by_key(|entry| {
-                let underscores = entry.name.len() - entry.name.trim_start_matches('_').len();
-                let is_local = entry.kind.is_ascii_lowercase();
-                (is_local, underscores, std::cmp::Reverse(entry.name.len()))
-            })?;
+        // The last one in the list, as in perf: it gives each symbol the end that
+        // the next one begins at, and so only the last of an address has a length
+        // (`symbols__fixup_end`, `symbols__fixup_duplicate`).
+        let mut same = self.sorted[..behind]
+            .iter()
+            .rev()
+            .take_while(|entry| entry.start == last.start);
+        let best = same.find(|entry| is_used(entry.kind, used))?;
         if best.module != 0 && !self.has_modules {
             return None;
         }

@@ -11,6 +11,8 @@
 
 mod archive;
 mod binary;
+mod cfi;
+mod cfi_check;
 mod demangle;
 mod dwarf;
 mod elf;
@@ -25,6 +27,7 @@ mod needs;
 mod symtab;
 
 pub(crate) use binary::Answer;
+pub(crate) use cfi::{Cfi, CfiSearch, Content};
 #[cfg(test)]
 pub(crate) use dwarf::Frame as NamedFunction;
 pub(crate) use locate::Locator;

@@ -1,0 +1,143 @@
+//! Stacks as `perf script` prints them, and the comparison with ours.
+
+use crate::Counted;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What perf prints of an event of a capture. Nothing when it does not read the
+/// capture. With a folder that looks like the recording machine's root, binaries
+/// are taken from there, and kernel frames are left out: perf would name them by
+/// this machine's kernel.
+pub(crate) fn script(capture: &Path, event: &str, root: Option<&Path>) -> Option<Counted> {
+    let mut command = Command::new("perf");
+    command
+        .args(["script", "--no-inline", "-F", "comm,event,ip,sym,dso", "-i"])
+        .arg(capture)
+        .stdin(Stdio::null());
+    if let Some(root) = root {
+        command.arg("--symfs").arg(root);
+    }
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut counted = Counted::new();
+    for sample in text.split("\n\n") {
+        let mut lines = sample.trim_matches('\n').lines();
+        // `name of the thread event: `
+        let head = lines.next().map_or("", str::trim_end);
+        let comm = head
+            .strip_suffix(':')
+            .and_then(|head| head.strip_suffix(event));
+        let Some(comm) = comm else { continue };
+        let mut stack: Vec<String> = lines
+            .filter_map(frame)
+            .filter(|(_, is_kernel)| root.is_none() || !is_kernel)
+            .map(|(name, _)| name)
+            .collect();
+        stack.push(comm.trim().to_owned());
+        stack.reverse();
+        *counted.entry(stack).or_default() += 1;
+    }
+    Some(counted)
+}
+
+/// `55d0 name (/path/binary)`: what to call it, and whether it is the kernel's.
+fn frame(line: &str) -> Option<(String, bool)> {
+    let (_, rest) = line.trim_start().split_once(' ')?;
+    let (name, binary) = rest.rsplit_once(" (")?;
+    let binary = binary.trim_end_matches(')').trim_end_matches("_text");
+    let binary = binary.rsplit('/').next().unwrap_or(binary);
+    let is_kernel = binary.starts_with('[') && !["[vdso]", "[unknown]"].contains(&binary);
+    let name = match name {
+        "[unknown]" if binary == "[unknown]" => "[unknown]".to_owned(),
+        "[unknown]" => format!("{binary}+"),
+        name => plain(name),
+    };
+    Some((name, is_kernel))
+}
+
+/// A name without what perf's demangler leaves out: parameters; and without
+/// the version of a symbol.
+fn plain(name: &str) -> String {
+    let name = name.split("@@").next().unwrap_or(name);
+    let name = name.split(" [clone").next().unwrap_or(name);
+    let name = name.trim_end_matches(" const");
+    let mut depth = 0;
+    let mut end = name.len();
+    // The last pair of brackets; `operator()` has them in its name.
+    for (at, c) in name.char_indices().rev() {
+        match c {
+            ')' => depth += 1,
+            '(' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            end = if c == '(' { at } else { end };
+            break;
+        }
+    }
+    let name = name[..end].trim_end();
+    match name.is_empty() {
+        true => "operator()".to_owned(),
+        false => name.to_owned(),
+    }
+}
+
+/// Our stacks as perf would print them.
+fn as_perf(ours: &Counted) -> Counted {
+    let mut counted = Counted::new();
+    for (stack, samples) in ours {
+        let frames = stack
+            .iter()
+            .enumerate()
+            .map(|(index, frame)| match frame.split_once("+0x") {
+                _ if index == 0 => frame.clone(),
+                Some((binary, _)) => format!("{binary}+"),
+                None => plain(frame),
+            });
+        *counted.entry(frames.collect()).or_default() += samples;
+    }
+    counted
+}
+
+/// How many frames perf has, and how many of them are the same here, among
+/// stacks that perf and we can both know; and what differs.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    pub(crate) frames: u64,
+    pub(crate) equal: u64,
+    /// Samples with code in the vdso: perf has it in its own cache, and unwinds
+    /// it by what it finds there or not at all.
+    pub(crate) in_vdso: u64,
+    pub(crate) differences: Vec<String>,
+}
+
+pub(crate) fn compare(perf: &Counted, ours: &Counted) -> Comparison {
+    let ours = as_perf(ours);
+    let mut found = Comparison::default();
+    let is_vdso = |stack: &Vec<String>| {
+        let clocks = ["__vdso_clock_gettime", "[vdso]+"];
+        stack.iter().any(|frame| clocks.contains(&frame.as_str()))
+    };
+    let all: BTreeSet<&Vec<String>> = perf.keys().chain(ours.keys()).collect();
+    for stack in all {
+        let [perfs, our] = [perf, &ours].map(|all| all.get(stack).copied().unwrap_or(0));
+        if is_vdso(stack) {
+            found.in_vdso += perfs;
+            continue;
+        }
+        let frames = stack.len() as u64 - 1;
+        found.frames += frames * perfs;
+        found.equal += frames * perfs.min(our);
+        if perfs != our {
+            let stack = stack.join(";");
+            found
+                .differences
+                .push(format!("perf {perfs}, ours {our}: {stack}"));
+        }
+    }
+    found
+}

@@ -11,6 +11,8 @@ const SOFTWARE: u32 = 1;
 const TRACEPOINT: u32 = 2;
 /// `PERF_COUNT_SW_CPU_CLOCK` and `PERF_COUNT_SW_TASK_CLOCK`.
 const CLOCKS: [u64; 2] = [0, 1];
+/// `PERF_COUNT_SW_BPF_OUTPUT`.
+const BPF_OUTPUT: u64 = 10;
 /// `PERF_COUNT_SW_DUMMY`.
 const DUMMY: u64 = 9;
 
@@ -76,7 +78,7 @@ impl EventKind {
             Self::Spe
         } else if attr.kind == TRACEPOINT {
             Self::of_tracepoint(attr, &name, features)
-        } else if name == OFF_CPU {
+        } else if name == OFF_CPU || is_nameless_off_cpu(event, features) {
             Self::OffCpu(OffCpuLayout::of(attr))
         } else if name == OFF_CPU_DETAIL {
             Self::OffCpuDetail
@@ -136,6 +138,16 @@ impl OffCpuLayout {
             Self::PerfChain
         }
     }
+}
+
+/// Whether an event is one of a collector whose name is lost: names stand behind
+/// the records, so a capture that is cut off has none, and nothing else writes
+/// such events with a period.
+fn is_nameless_off_cpu(event: &EventAttr, features: &Features) -> bool {
+    let attr = &event.attr;
+    let is_output = (attr.kind, attr.config) == (SOFTWARE, BPF_OUTPUT);
+    let is_lost = event.name.is_none() && features.event_desc.is_empty();
+    is_output && is_lost && attr.has(SampleFormat::PERIOD)
 }
 
 /// Whether the period of samples is time on the CPU, in ns.

@@ -396,3 +396,23 @@ impl Sweeper<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_time_than_a_thread_lived_is_told() {
+        let second = 1_000_000_000;
+        assert_eq!(excess(second, 0, second), None);
+        // Samples of clocks stand for the time before them.
+        assert_eq!(excess(second / 2, second / 2 + 5_000_000, second), None);
+        let too_much = Excess {
+            off: second,
+            on: second,
+            lifetime: second,
+        };
+        assert_eq!(excess(second, second, second), Some(too_much));
+        assert!(excess(u64::MAX, u64::MAX, second).is_some());
+    }
+}

@@ -323,6 +323,13 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
             counts.to_idle, counts.from_idle
         ));
     }
+    if swept.odd_ins > 0 {
+        warn(format!(
+            "{} times a thread came onto the CPU without having left it: switches are missing, or \
+             the clocks of the CPUs differ",
+            swept.odd_ins
+        ));
+    }
     if swept.overlapping > 0 {
         warn(format!(
             "{} intervals overlap another of the same thread, which cannot be: the totals of \

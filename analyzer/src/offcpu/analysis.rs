@@ -358,7 +358,7 @@ impl Sweeper<'_> {
             Some(event) if event.kind == Kind::End => event.time,
             _ => last,
         };
-        end.max(times().last().unwrap_or(0))
+        end.max(times().next_back().unwrap_or(0))
             .saturating_sub(begin.min(times().next().unwrap_or(u64::MAX)))
     }
 

@@ -32,6 +32,9 @@ const PAGE: u64 = 4096;
 
 type Frames = Vec<Arc<StackFrame>>;
 
+/// Process, futex word (0 for none), and the call where there is no word.
+type LockKey = (i32, u64, Option<String>);
+
 /// Threads and their rows, those of the chosen time.
 pub(super) struct Rows<'a> {
     pub(super) rows: Vec<Row<'a>>,
@@ -207,7 +210,7 @@ impl<'a> Rows<'a> {
         locator: &Locator,
     ) -> Result<(&'static str, Vec<LockRow>)> {
         let has_words = self.blocked().any(|row| row.key.word != 0);
-        let mut all: BTreeMap<(i32, u64, Option<String>), LockSums> = BTreeMap::new();
+        let mut all: BTreeMap<LockKey, LockSums> = BTreeMap::new();
         for row in self.blocked() {
             let key = if has_words {
                 if row.key.word == 0 {
@@ -230,7 +233,7 @@ impl<'a> Rows<'a> {
             let stack = sums.stacks.entry(tree.get(row.key.stack).frames.clone());
             stack.or_default().merge(&row.chosen);
         }
-        let mut longest: Vec<(&(i32, u64, Option<String>), u64)> = all
+        let mut longest: Vec<(&LockKey, u64)> = all
             .iter()
             .map(|(key, sums)| (key, sums.totals.ns))
             .collect();

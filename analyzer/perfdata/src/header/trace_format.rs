@@ -107,7 +107,7 @@ impl TraceFormat {
 }
 
 impl TraceField {
-    /// `field:long prev_state;	offset:32;	size:8;	signed:1;`
+    /// `field:long prev_state; offset:32; size:8; signed:1;`
     fn parse(line: &str) -> Option<Self> {
         let declaration = line.trim_start().strip_prefix("field:")?;
         let mut parts = declaration.split(';').map(str::trim);

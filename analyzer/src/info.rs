@@ -1,102 +1,23 @@
 //! What is in a capture, and which questions it can answer.
 
 use crate::capture::Capture;
+pub(crate) use crate::event_kind::EventKind;
+use crate::event_kind::OffCpuLayout;
 use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
 use crate::survey::Survey;
-use contend_perfdata::{Attr, EventAttr, Features, SampleFormat, WalkReport, record_name};
+use contend_perfdata::{WalkReport, record_name};
 use std::collections::BTreeMap;
 
-/// `PERF_TYPE_TRACEPOINT`.
-const TRACEPOINT: u32 = 2;
-/// `PERF_TYPE_HARDWARE`.
-const HARDWARE: u32 = 0;
-/// `PERF_TYPE_SOFTWARE`.
-const SOFTWARE: u32 = 1;
-/// `PERF_COUNT_SW_CPU_CLOCK` and `PERF_COUNT_SW_TASK_CLOCK`.
-const CLOCKS: [u64; 2] = [0, 1];
-/// `PERF_COUNT_SW_DUMMY`.
-const DUMMY: u64 = 9;
 /// `PERF_AUXTRACE_ARM_SPE` (`tools/perf/util/auxtrace.h`).
 const AUX_ARM_SPE: u32 = 4;
 
 /// Why captures with Arm SPE data have no memory samples.
 pub(crate) const SPE_NOT_DECODED: &str = "its Arm SPE data is not decoded by this version";
 
-/// What an event measures, decided once from its attribute and name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    /// Memory accesses with their data source.
-    Memory,
-    /// Arm's statistical profiling extension: its samples are in the AUX area.
-    Spe,
-    /// Switches between threads.
-    SchedSwitch,
-    /// perf's own off-CPU event.
-    OffCpu,
-    /// Another tracepoint.
-    Tracepoint,
-    /// A clock or a hardware counter that samples running code.
-    Cpu,
-    /// Carries side-band records only.
-    Dummy,
-    /// Anything else.
-    Other,
-}
-
-impl EventKind {
-    /// The kind of an event.
-    pub(crate) fn of(event: &EventAttr, features: &Features) -> Self {
-        let name = event.display_name(features);
-        let attr = &event.attr;
-        if name.starts_with("arm_spe") {
-            Self::Spe
-        } else if name == "offcpu-time" {
-            Self::OffCpu
-        } else if name == "sched:sched_switch" {
-            Self::SchedSwitch
-        } else if attr.kind == TRACEPOINT {
-            Self::Tracepoint
-        } else if attr.kind == SOFTWARE && attr.config == DUMMY {
-            Self::Dummy
-        } else if attr.has(SampleFormat::DATA_SRC) && !has_data_for_stacks(attr) {
-            Self::Memory
-        } else if attr.kind == SOFTWARE && !CLOCKS.contains(&attr.config) {
-            Self::Other
-        } else {
-            Self::Cpu
-        }
-    }
-
-    /// The name in documents.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Spe => "spe",
-            Self::SchedSwitch => "sched_switch",
-            Self::OffCpu => "offcpu",
-            Self::Tracepoint => "tracepoint",
-            Self::Cpu => "cpu",
-            Self::Dummy => "dummy",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// Whether an event has data sources only because `--call-graph dwarf` asks for
-/// addresses: those of generic events never hold anything.
-fn has_data_for_stacks(attr: &Attr) -> bool {
-    let is_generic = [HARDWARE, SOFTWARE].contains(&attr.kind);
-    is_generic && attr.has(SampleFormat::CALLCHAIN | SampleFormat::STACK_USER)
-}
-
 /// The result of a survey.
 pub(crate) fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
     let header = capture.header();
-    let kinds: Vec<EventKind> = header
-        .attrs
-        .iter()
-        .map(|event| EventKind::of(event, &header.features))
-        .collect();
+    let kinds = EventKind::all(&header.attrs, &header.features);
     let events = header.attrs.iter().zip(&kinds).zip(&survey.samples);
     let events = events.map(|((event, kind), &samples)| EventFacts {
         name: event.display_name(&header.features),
@@ -182,7 +103,12 @@ fn answers(
         Can::Yes
     } else {
         by_samples(
-            &[EventKind::SchedSwitch, EventKind::OffCpu],
+            &[
+                EventKind::SchedSwitch,
+                EventKind::OffCpu(OffCpuLayout::Collector),
+                EventKind::OffCpu(OffCpuLayout::PerfChain),
+                EventKind::OffCpu(OffCpuLayout::PerfRaw),
+            ],
             "context switches",
             "record with `perf record -e sched:sched_switch --switch-events -a -g`",
         )

@@ -11,10 +11,12 @@
 mod c2c;
 mod capture;
 pub mod cli;
+mod event_kind;
 mod filter;
 mod info;
 mod input;
 mod memory;
+mod offcpu;
 mod oncpu;
 mod render;
 pub mod result;

@@ -221,6 +221,8 @@ fn every_command_ends_well_on_every_capture() {
             &["info", "--json"],
             &["c2c"],
             &["c2c", "--json", "--show-all"],
+            &["offcpu", "--json"],
+            &["offcpu", "--by", "stack", "--folded"],
         ] {
             let ended = contend_on(&file, args);
             let what = format!("{args:?} {}", path.display());

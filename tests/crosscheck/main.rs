@@ -15,6 +15,7 @@ mod latency;
 mod made;
 mod oracle;
 mod planted;
+mod waiting;
 
 use common::{compare, skipped};
 use oracle::Oracle;

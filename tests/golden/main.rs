@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod names;
+mod offcpu;
 mod perf_compat;
 mod reader;
 mod realistic;

@@ -32,6 +32,15 @@ pub(super) enum Command {
     ///
     /// Example: contend c2c perf.data
     C2c(Box<C2cArguments>),
+    /// Where threads wait, for how long, and on which lock
+    ///
+    /// Takes switches between threads (`sched:sched_switch`, `--switch-events`),
+    /// or the off-CPU events of a collector, and adds up how long threads were off
+    /// the CPU: blocked, preempted, or woken and waiting for a CPU. What has no
+    /// end in the capture is counted and not guessed.
+    ///
+    /// Example: contend offcpu perf.data -o waiting.svg
+    Offcpu(Box<OffCpuArguments>),
     /// Where threads run: the hottest functions and stacks, or a flamegraph
     ///
     /// Takes the samples of cycles or of a clock, weighted by their period as
@@ -164,6 +173,60 @@ pub(super) struct SymbolsArguments {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct OffCpuArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// What to add time up by
+    #[arg(long, value_name = "VIEW")]
+    pub(super) by: Option<OffCpuView>,
+
+    /// Which time to show
+    #[arg(long, value_name = "STATE", default_value = "all")]
+    pub(super) state: StateChoice,
+
+    /// Leave out waits for work: for events, connections, time, tasks of a pool. How much that is
+    /// is printed
+    #[arg(long)]
+    pub(super) hide_idle: bool,
+
+    /// Print a line for each stack, with its time in ns: `state;comm;root;...;leaf 123`
+    #[arg(long, conflicts_with = "json")]
+    pub(super) folded: bool,
+
+    /// Show at most N rows [default: 20 of one view, 8 of several, all in JSON]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
+}
+
+/// What time off the CPU is added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OffCpuView {
+    /// Stack with which a thread left the CPU
+    Stack,
+    /// Lock that it waited for
+    Lock,
+    /// Thread that ended the wait, and its stack
+    Waker,
+    /// Thread, with how its waits are distributed
+    Thread,
+    /// State in which it left
+    State,
+    /// System call that it was in
+    Syscall,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct OncpuArguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -190,6 +253,19 @@ pub(super) struct OncpuArguments {
 
     #[command(flatten)]
     pub(super) filters: Filters,
+}
+
+/// Which time off the CPU counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateChoice {
+    /// Threads waited for something
+    Blocked,
+    /// Another thread had taken the CPU
+    Preempted,
+    /// Threads were woken and waited for a CPU
+    Runnable,
+    /// All of it
+    All,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,8 @@
 use super::args::Filters;
 use crate::c2c::Analysis;
 use crate::capture::Capture;
-use crate::info::{EventKind, SPE_NOT_DECODED, info};
+use crate::event_kind::EventKind;
+use crate::info::{SPE_NOT_DECODED, info};
 use crate::render::{cut, cut_path};
 use crate::result::{Can, Info, cpu_ranges};
 use crate::space::AddressSpace;

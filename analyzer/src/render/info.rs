@@ -5,7 +5,7 @@ use crate::result::{Can, Info, Quality};
 use std::io::{self, Write};
 
 /// The questions that have a command.
-const ANSWERED: [&str; 2] = ["c2c", "oncpu"];
+const ANSWERED: [&str; 3] = ["c2c", "offcpu", "oncpu"];
 
 /// Missing binaries that are listed; the document has all.
 const MISSING: usize = 4;

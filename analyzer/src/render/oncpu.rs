@@ -5,6 +5,7 @@ use super::info;
 use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
 use crate::result::{CaptureFacts, OnCpu, Quality, StackCost, StackFrame};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// Functions and stacks unless asked otherwise: what fits a screen.
 const FUNCTIONS: usize = 20;
@@ -116,18 +117,24 @@ pub(crate) fn folded(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
 }
 
 fn folded_line(stack: &StackCost) -> String {
+    let comm = [stack.comm.as_deref().unwrap_or("?")];
+    fold(&comm, &stack.frames, stack.weight)
+}
+
+/// A line of folded stacks: headings, frames, weight.
+pub(super) fn fold(headings: &[&str], frames: &[Arc<StackFrame>], weight: u64) -> String {
     let field = |text: &str| safe(text).replace(';', ":");
-    let mut line = field(stack.comm.as_deref().unwrap_or("?"));
-    for frame in &stack.frames {
-        line.push(';');
-        line.push_str(&field(&frame.function));
-        line.push_str(match (frame.kernel, frame.inlined) {
+    let headings = headings.iter().map(|heading| field(heading));
+    let frames = frames.iter().map(|frame| {
+        let mark = match (frame.kernel, frame.inlined) {
             (true, _) => "_[k]",
             (false, true) => "_[i]",
             (false, false) => "",
-        });
-    }
-    format!("{line} {}", stack.weight)
+        };
+        format!("{}{mark}", field(&frame.function))
+    });
+    let fields: Vec<String> = headings.chain(frames).collect();
+    format!("{} {weight}", fields.join(";"))
 }
 
 /// Draws the picture.
@@ -158,7 +165,7 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
 }
 
 /// What stands on the frame of a function.
-fn label(frame: &StackFrame) -> Label {
+pub(super) fn label(frame: &StackFrame) -> Label {
     let kind = match frame {
         StackFrame { kernel: true, .. } => Kind::Kernel,
         StackFrame { named: false, .. } => Kind::Unnamed,
@@ -169,7 +176,7 @@ fn label(frame: &StackFrame) -> Label {
 }
 
 /// The line under the title: how much, of how long, and what was lost.
-fn subtitle(what: &str, capture: &CaptureFacts, quality: &Quality) -> String {
+pub(super) fn subtitle(what: &str, capture: &CaptureFacts, quality: &Quality) -> String {
     let mut parts = vec![what.to_owned()];
     parts.extend(
         capture
@@ -200,7 +207,7 @@ fn mark(kernel: bool, inlined: bool) -> &'static str {
     }
 }
 
-fn mark_of(frame: &StackFrame) -> &'static str {
+pub(super) fn mark_of(frame: &StackFrame) -> &'static str {
     mark(frame.kernel, frame.inlined)
 }
 
@@ -211,7 +218,7 @@ fn weight(weight: u64, unit: &str) -> String {
     }
 }
 
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }

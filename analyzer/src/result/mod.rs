@@ -4,6 +4,7 @@
 mod c2c;
 mod capture;
 mod info;
+mod offcpu;
 mod oncpu;
 mod quality;
 mod stack;
@@ -16,6 +17,10 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub use offcpu::{
+    ByState, Holder, Idle, LengthBucket, LockRow, LockStack, OffCpu, OffCpuStack, StateRow, Sums,
+    SyscallRow, ThreadRow, UpperBounds, WakerFacts, WakerRow,
+};
 pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};

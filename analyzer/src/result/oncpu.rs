@@ -1,7 +1,8 @@
 //! The result of `contend oncpu`.
 
+use super::stack::functions;
 use super::{CaptureFacts, Quality, StackFrame};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// The `contend.oncpu/1` document.
@@ -86,9 +87,4 @@ pub struct StackCost {
     pub samples: u64,
     /// Their weight.
     pub weight: u64,
-}
-
-/// Frames are written as their functions.
-fn functions<S: Serializer>(frames: &[Arc<StackFrame>], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(frames.iter().map(|frame| &frame.function))
 }

@@ -1,5 +1,6 @@
 //! Frames of stacks with their names.
 
+use serde::Serializer;
 use std::sync::Arc;
 
 /// A function in a stack.
@@ -15,4 +16,12 @@ pub struct StackFrame {
     pub inlined: bool,
     /// Whether [`StackFrame::function`] is the name of a function.
     pub named: bool,
+}
+
+/// Frames are written as their functions.
+pub(super) fn functions<S: Serializer>(
+    frames: &[Arc<StackFrame>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(frames.iter().map(|frame| &frame.function))
 }

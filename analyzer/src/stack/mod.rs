@@ -21,5 +21,5 @@ mod unwind;
 pub(crate) use builder::StackBuilder;
 pub(crate) use counts::StackCounts;
 pub(crate) use naming::NamedStacks;
-pub(crate) use tree::{StackId, Stacks};
+pub(crate) use tree::{Merged, StackId, Stacks};
 pub(crate) use unwind::Unwinding;

@@ -165,7 +165,11 @@ struct Tables<'a> {
 impl Tables<'_> {
     fn answer(&self, places: &[Place]) -> Vec<Option<Answer>> {
         let tables = |used: Use| -> Vec<Symbols<'_>> {
-            let is_asked = places.iter().any(|&(wanted, _)| wanted == used);
+            let table = |wanted: Use| match wanted {
+                Use::Beside => Use::Data,
+                wanted => wanted,
+            };
+            let is_asked = places.iter().any(|&(wanted, _)| table(wanted) == used);
             let elves = self.elves.iter().filter(|_| is_asked);
             elves.map(|elf| Symbols::new(elf, used)).collect()
         };
@@ -173,7 +177,7 @@ impl Tables<'_> {
         let answers = places.iter().map(|&(used, offset)| {
             let svma = self.image.svma(offset, used)?;
             Some(match used {
-                Use::Data => Answer {
+                Use::Data | Use::Beside => Answer {
                     symbol: data.iter().find_map(|table| table.find(svma)),
                     frames: Vec::new(),
                 },

@@ -165,6 +165,9 @@ pub(super) enum Use {
     Code,
     /// Memory that is read and written.
     Data,
+    /// The same where only the program's code is known to be mapped: the offset
+    /// goes on from there.
+    Beside,
 }
 
 /// A parsed ELF file.
@@ -219,9 +222,24 @@ impl<'a> Elf<'a> {
         code.all(|segment| segment.file_size > 0)
     }
 
+    /// The address of what is as far from the code in memory as the offset says,
+    /// if variables are there: the loader keeps the distances of segments.
+    fn beside(&self, offset: u64) -> Option<u64> {
+        let code = self.segments.iter().find(|segment| segment.executable)?;
+        let address = offset.wrapping_sub(code.offset).wrapping_add(code.address);
+        let holds = |segment: &Segment| {
+            let behind = address.checked_sub(segment.address);
+            segment.writable && behind.is_some_and(|behind| behind < segment.size)
+        };
+        self.segments.iter().any(holds).then_some(address)
+    }
+
     /// The address (SVMA) of a place in the file. Behind the bytes of a segment
     /// is its zeroed memory. Absent when no segment has the place.
     pub(super) fn svma(&self, offset: u64, used: Use) -> Option<u64> {
+        if used == Use::Beside {
+            return self.beside(offset);
+        }
         let fits = |segment: &&Segment| {
             let behind = offset.checked_sub(segment.offset);
             let size = segment.size.max(segment.file_size);
@@ -229,7 +247,7 @@ impl<'a> Elf<'a> {
         };
         let suits = |segment: &&Segment| match used {
             Use::Code => segment.executable,
-            Use::Data => segment.writable,
+            Use::Data | Use::Beside => segment.writable,
         };
         // Mappings are whole pages, so an offset near the border of two segments
         // is mapped twice; the flags tell which one is meant.

@@ -217,7 +217,9 @@ fn is_used(kind: u8, used: Use) -> bool {
     let kind = kind.to_ascii_uppercase();
     match used {
         Use::Code => matches!(kind, b'T' | b'W' | b'I'),
-        Use::Data => matches!(kind, b'D' | b'B' | b'R' | b'V' | b'G' | b'S' | b'C' | b'A'),
+        Use::Data | Use::Beside => {
+            matches!(kind, b'D' | b'B' | b'R' | b'V' | b'G' | b'S' | b'C' | b'A')
+        }
     }
 }
 

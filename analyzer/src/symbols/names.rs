@@ -71,6 +71,12 @@ impl Spot {
         }
     }
 
+    /// A variable near the code of its program, where only the code is known to be
+    /// mapped: perf tells of other mappings only when it is asked to.
+    pub(crate) fn beside(space: &AddressSpace, code: MapId, address: u64) -> Self {
+        Self::new(space, code, address, Use::Beside)
+    }
+
     fn new(space: &AddressSpace, map: MapId, address: u64, used: Use) -> Self {
         let mapping = space.map(map);
         let kind = space.dso(mapping.dso).kind;
@@ -238,7 +244,7 @@ impl Names {
 
 /// Whether spots have names in a file.
 pub(super) fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
-    is_needed_file(dso, spots.iter().any(|spot| spot.used == Use::Code))
+    is_needed_file(dso, spots.iter().any(|spot| spot.used != Use::Data))
 }
 
 /// Whether a file is a binary: the data of programs may be in any file.

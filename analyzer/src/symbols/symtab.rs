@@ -107,7 +107,7 @@ impl<'a> Symbols<'a> {
             let is_wanted = match self.used {
                 Use::Code => label || kind == STT_FUNC || kind == STT_GNU_IFUNC,
                 // Those of threads (STT_TLS) have no address but an offset.
-                Use::Data => kind == STT_OBJECT || kind == STT_COMMON,
+                Use::Data | Use::Beside => kind == STT_OBJECT || kind == STT_COMMON,
             };
             let section = symbol.st_shndx(endian);
             let is_defined =

@@ -36,6 +36,7 @@ mod records;
 mod section;
 mod text;
 mod topology;
+mod trace_format;
 mod tracing;
 
 use std::ops::Range;
@@ -50,6 +51,7 @@ pub use note::Note;
 pub use pmu::{GroupDesc, HybridNode, PmuCaps};
 pub use recording::{AuxtraceEntry, ClockData, Compressed, EventDesc, Machine, SampleTime};
 pub use topology::{CacheInfo, CpuPlace, CpuTopology, MemNode, MemTopology, NrCpus, NumaNode};
+pub use trace_format::{TraceField, TraceFlags, TraceFormat};
 pub use tracing::{TraceEvent, TracingData};
 
 use crate::{Endianness, Error, Source};

@@ -7,8 +7,16 @@ use std::borrow::Cow;
 /// (`tools/lib/perf/include/perf/event.h`), both without `PERF_RECORD_`.
 /// simpleperf's are in [`crate::foreign`].
 pub mod record_kind {
+    /// A thread ended.
+    pub const EXIT: u32 = 4;
+    /// A thread or process began.
+    pub const FORK: u32 = 7;
     /// A sample.
     pub const SAMPLE: u32 = 9;
+    /// A thread that is recorded left the CPU or came back.
+    pub const SWITCH: u32 = 14;
+    /// A CPU that is recorded went from one thread to another.
+    pub const SWITCH_CPU_WIDE: u32 = 15;
     /// Types from here on are written by perf and not by the kernel.
     pub const USER_TYPE_START: u32 = 64;
     /// An attribute and its ids.

@@ -14,7 +14,9 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn new(bytes: &'a [u8], endian: Endianness) -> Self {
+    /// The numbers in these bytes; what is left behind the last whole one is no
+    /// number.
+    pub fn new(bytes: &'a [u8], endian: Endianness) -> Self {
         Self {
             cursor: Cursor::new(bytes, endian),
         }

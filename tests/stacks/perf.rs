@@ -37,6 +37,10 @@ pub(crate) fn script(capture: &Path, event: &str, root: Option<&Path>) -> Option
             .filter(|(_, is_kernel)| root.is_none() || !is_kernel)
             .map(|(name, _)| name)
             .collect();
+        // What is cut and counted here: callers at which no code is.
+        while stack.len() > 1 && stack.last().is_some_and(|frame| frame == "[unknown]") {
+            stack.pop();
+        }
         stack.push(comm.trim().to_owned());
         stack.reverse();
         *counted.entry(stack).or_default() += 1;

@@ -141,8 +141,13 @@ fn fresh_recordings_have_perfs_stacks() {
         let depth = ours.keys().map(Vec::len).max().unwrap();
         assert!(found.frames > 2000 && depth > 8, "{name}: {found:#?}");
         eprintln!(
-            "{name}: {} of {} frames equal, {} samples in the vdso",
-            found.equal, found.frames, found.in_vdso
+            "{name}: {} of {} frames equal, {} samples in the vdso, {} in stubs",
+            found.equal, found.frames, found.in_vdso, found.in_stubs
+        );
+        let left_out = found.in_vdso + found.in_stubs;
+        assert!(
+            left_out * 100 < ours.values().sum(),
+            "{name}: {left_out} left out"
         );
         assert!(
             found.equal * 1000 >= found.frames * 999,

@@ -37,6 +37,10 @@ pub(crate) fn script(capture: &Path, event: &str, root: Option<&Path>) -> Option
             .filter(|(_, is_kernel)| root.is_none() || !is_kernel)
             .map(|(name, _)| name)
             .collect();
+        // What is cut and counted here: callers at which no code is.
+        while stack.len() > 1 && stack.last().is_some_and(|frame| frame == "[unknown]") {
+            stack.pop();
+        }
         stack.push(comm.trim().to_owned());
         stack.reverse();
         *counted.entry(stack).or_default() += 1;
@@ -112,6 +116,9 @@ pub(crate) struct Comparison {
     /// Samples with code in the vdso: perf has it in its own cache, and unwinds
     /// it by what it finds there or not at all.
     pub(crate) in_vdso: u64,
+    /// Samples in the linker's stubs: perf makes up names for them
+    /// (`getppid@plt`), here they have that of the symbol in front (`_init`).
+    pub(crate) in_stubs: u64,
     pub(crate) differences: Vec<String>,
 }
 
@@ -127,6 +134,11 @@ pub(crate) fn compare(perf: &Counted, ours: &Counted) -> Comparison {
         let [perfs, our] = [perf, &ours].map(|all| all.get(stack).copied().unwrap_or(0));
         if is_vdso(stack) {
             found.in_vdso += perfs;
+            continue;
+        }
+        let is_stub = |frame: &String| frame.ends_with("@plt") || frame == "_init";
+        if stack.iter().any(is_stub) {
+            found.in_stubs += perfs;
             continue;
         }
         let frames = stack.len() as u64 - 1;

@@ -39,7 +39,8 @@ pub(super) struct Code {
 /// From an address on, a source line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LineAt {
-    pub(super) address: u64,
+    /// Bytes from the start of the code.
+    pub(super) offset: u64,
     pub(super) line: u32,
     pub(super) file: Arc<str>,
 }
@@ -71,8 +72,9 @@ pub(super) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            codes: 16 << 20,
-            names: 1 << 30,
+            // Programs make tens of thousands; each takes about 100 bytes here.
+            codes: 4 << 20,
+            names: 256 << 20,
             damaged: 0,
             is_cut: false,
         }
@@ -274,8 +276,9 @@ impl Jit {
     /// What is known of a spot in code that a program made.
     pub(super) fn answer(&self, code: MapId, address: u64) -> Option<Answer> {
         let code = self.codes.get(code.index())?;
+        let offset = address.checked_sub(code.start)?;
         let line = code.lines.as_ref().and_then(|lines| {
-            let behind = lines.partition_point(|line| line.address <= address);
+            let behind = lines.partition_point(|line| line.offset <= offset);
             lines.get(behind.checked_sub(1)?)
         });
         let frame = line.map(|line| Frame {
@@ -285,7 +288,7 @@ impl Jit {
         Some(Answer {
             symbol: Some(Symbol {
                 name: Arc::clone(&code.name),
-                offset: address.checked_sub(code.start)?,
+                offset,
             }),
             frames: frame.into_iter().collect(),
         })

@@ -195,18 +195,12 @@ impl Reader {
         if !limits.takes(0) {
             return Some(());
         }
-        let lines = known.lines.as_ref().map(|lines| {
-            let moved = lines.iter().map(|line| LineAt {
-                address: line.address.wrapping_sub(old).wrapping_add(start),
-                ..line.clone()
-            });
-            moved.collect()
-        });
         let code = Code {
             start,
             end,
             name: Arc::clone(&known.name),
-            lines,
+            // They count from the start of the code, wherever that is.
+            lines: known.lines.clone(),
         };
         self.places
             .insert(self.order.u64(body, 40)?, self.dump.codes.len());
@@ -221,6 +215,7 @@ impl Reader {
         let mut lines: Vec<LineAt> = Vec::new();
         for _ in 0..count {
             let address = self.order.u64(rest, 0)?;
+            let offset = address.checked_sub(code);
             let line = self.order.u32(rest, 8)?;
             rest = rest.get(16..)?;
             let length = rest.iter().position(|&byte| byte == 0)?;
@@ -235,16 +230,15 @@ impl Reader {
                     String::from_utf8_lossy(cut).into()
                 }
             };
-            if !limits.takes(0) {
+            let is_new = lines
+                .last()
+                .is_none_or(|last| !Arc::ptr_eq(&last.file, &file));
+            if !limits.takes(if is_new { file.len() } else { 0 }) {
                 return Some(());
             }
-            lines.push(LineAt {
-                address,
-                line,
-                file,
-            });
+            lines.extend(offset.map(|offset| LineAt { offset, line, file }));
         }
-        lines.sort_by_key(|line| line.address);
+        lines.sort_by_key(|line| line.offset);
         self.lines.insert(code, lines.into());
         Some(())
     }

@@ -8,8 +8,8 @@
 //! `debuginfod_find_debuginfo(3)`). Nothing but build-ids is sent. What comes is
 //! kept only if it is whole and has the build-id that was asked for.
 
+use super::hunt::{examine, hex, is_same_id};
 use super::image::{Image, Origin};
-use super::locate::{examine, hex, is_same_id};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;

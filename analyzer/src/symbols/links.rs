@@ -2,7 +2,7 @@
 //! (`.gnu_debuglink`), and what several debug files share (`.gnu_debugaltlink`).
 
 use super::debuginfod::Wanted;
-use super::folders::{checksum, relative};
+use super::folders::relative;
 use super::hunt::{Examined, examine, hex};
 use super::image::{Image, Origin};
 use super::locate::{Locator, Root};
@@ -13,7 +13,7 @@ impl Locator {
     /// it. It is proven by its build-id, or by its checksum where the binary has
     /// no build-id.
     pub(super) fn by_link(&self, recorded: &Path, file: &Examined) -> Option<Examined> {
-        let (name, crc) = file.debug_link.as_ref()?;
+        let (name, _) = file.debug_link.as_ref()?;
         let name = Path::new(name).file_name()?;
         let folder = relative(recorded.parent()?)?;
         let own = file.image.path();
@@ -46,12 +46,7 @@ impl Locator {
         }
         images.into_iter().find_map(|image| {
             let found = examine(image)?;
-            let is_right = match (&file.build_id, &found.build_id) {
-                (Some(own), Some(other)) => own == other,
-                (Some(_), None) => false,
-                (None, _) => checksum(found.image.path()?).ok()? == *crc,
-            };
-            is_right.then_some(found)
+            file.owns(&found).then_some(found)
         })
     }
 

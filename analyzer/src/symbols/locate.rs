@@ -11,7 +11,8 @@
 //! ```
 //! A file is taken only if its build-id is the recorded one. Where the capture
 //! does not know the build-id, only what lies in a folder of `--symbol-dir` under
-//! the recorded path or name is taken, because the user said that it is the one.
+//! the recorded path or name is taken, because the user said that it is the one;
+//! a debug file must be that file's own all the same.
 //! A kernel is never looked for: this machine's is another one.
 
 use super::archive::{Archive, member_of};
@@ -211,6 +212,7 @@ impl Locator {
                 break;
             }
         }
+        hunt.settle();
         if hunt.image.is_none() {
             self.ask(&mut hunt, Wanted::Executable);
         }

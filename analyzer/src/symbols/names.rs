@@ -211,16 +211,19 @@ impl Names {
     /// Says what was refused in the user's own folders, and why the rest of a
     /// binary is missing.
     fn remark(&mut self, path: &str, dso: &Dso, search: &Search) {
-        if search.found.is_some() {
-            return;
-        }
+        let has_lines = search.found.as_ref().map(|found| found.has_lines);
         let wanted = dso.build_id.map_or_else(String::new, |id| id.to_string());
         for refusal in search.refused.iter().filter(|refusal| refusal.is_named) {
-            let own = refusal.build_id.as_deref().unwrap_or("none");
-            self.warnings.push(format!(
-                "{} is not used for {path}: its build-id is {own}, recorded was {wanted}",
-                refusal.file
-            ));
+            let (file, own) = (&refusal.file, refusal.build_id.as_deref().unwrap_or("none"));
+            match (&refusal.binary, has_lines) {
+                (Some(binary), Some(false)) => self.warnings.push(format!(
+                    "{file} is not used for {path}: its build-id is {own}, and {binary}"
+                )),
+                (None, None) => self.warnings.push(format!(
+                    "{file} is not used for {path}: its build-id is {own}, recorded was {wanted}"
+                )),
+                _ => {}
+            }
         }
         if let Some(debug) = &search.debug_only {
             self.warnings.push(format!(

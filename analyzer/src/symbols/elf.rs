@@ -3,6 +3,7 @@
 //! The bytes come from other machines and are not trusted: what is read is
 //! bounded by the length of the file, what is inflated by what was read.
 
+use super::regular::open_regular;
 use contend_perfdata::{FileSource, Source};
 use object::read::{CompressionFormat, ReadCache};
 use object::{File, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
@@ -88,13 +89,9 @@ pub(crate) type Bytes = ReadCache<Metered>;
 
 /// Opens a file for [`Elf::parse`].
 pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
-    let file = std::fs::File::open(path)?;
-    let meta = file.metadata()?;
-    // A pipe would block, a device may never end.
-    if !meta.is_file() {
-        return Err(io::Error::other("not a regular file").into());
-    }
-    Ok(bytes(Box::new(file), meta.len()))
+    let file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    Ok(bytes(Box::new(file), length))
 }
 
 /// Takes a file that is in memory.

@@ -16,6 +16,7 @@ use super::jitdump;
 use super::locate::SymbolSources;
 use super::names::Spot;
 use super::perf_map;
+use super::regular::open_regular;
 use super::symtab::Symbol;
 use crate::space::{AddressSpace, DsoKind, MapId, MapSet, Sweep};
 use contend_perfdata::At;
@@ -358,11 +359,7 @@ fn inside(path: &Path) -> Option<PathBuf> {
 }
 
 fn opened(path: &Path) -> io::Result<BufReader<File>> {
-    let file = File::open(path)?;
-    // A pipe would block, a device may never end.
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
+    let file = open_regular(path)?;
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 

@@ -6,6 +6,7 @@
 //! ```
 
 use super::elf::Use;
+use super::regular::open_regular;
 use super::symtab::Symbol;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ impl Kallsyms {
     /// When it cannot be read, is no such list, or has no addresses.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let what = || format!("cannot use --kallsyms {}", path.display());
-        let file = std::fs::File::open(path).with_context(what)?;
+        let file = open_regular(path).with_context(what)?;
         Self::read(BufReader::new(file)).with_context(what)
     }
 

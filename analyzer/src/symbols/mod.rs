@@ -32,6 +32,7 @@ mod minidebug;
 mod names;
 mod needs;
 mod perf_map;
+mod regular;
 mod starts;
 mod symtab;
 

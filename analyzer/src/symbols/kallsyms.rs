@@ -41,7 +41,26 @@ pub(super) struct Kallsyms {
     slide: u64,
     has_modules: bool,
     /// By their names in brackets.
-    modules: BTreeMap<String, u32>,
+    modules: BTreeMap<String, Module>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Module {
+    number: u32,
+    /// Its first code; absent when it has none.
+    code: Option<u64>,
+}
+
+/// What the recorded end of the kernel says about a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// The list has a kernel that ends there too.
+    Same,
+    /// The list is of another kernel.
+    Other,
+    /// The capture does not know where the kernel's own symbols end, or the list
+    /// does not.
+    Unknown,
 }
 
 /// Where modules were, from a copy of `/proc/modules`.
@@ -97,7 +116,7 @@ impl Kallsyms {
     pub(super) fn read(from: impl BufRead) -> Result<Self> {
         let mut from = from.take(LARGEST);
         let mut sorted = Vec::new();
-        let mut modules: BTreeMap<String, u32> = BTreeMap::new();
+        let mut modules: BTreeMap<String, Module> = BTreeMap::new();
         let mut line = Vec::new();
         let mut zeros = 0u64;
         for number in 1.. {
@@ -120,8 +139,13 @@ impl Kallsyms {
             }
             let module = match words.next() {
                 Some(module) => {
-                    let next = modules.len() as u32 + 1;
-                    *modules.entry(module.to_owned()).or_insert(next)
+                    let number = modules.len() as u32 + 1;
+                    let new = Module { number, code: None };
+                    let module = modules.entry(module.to_owned()).or_insert(new);
+                    if is_used(*kind, Use::Code) {
+                        module.code = Some(module.code.map_or(start, |code| code.min(start)));
+                    }
+                    module.number
                 }
                 None => 0,
             };
@@ -152,11 +176,10 @@ impl Kallsyms {
     /// `tools/perf/util/machine.c`). Modules do not move with the kernel, so of
     /// those nothing is known when it moved. Whether the symbol is in the list.
     pub(super) fn align(&mut self, symbol: &str, address: u64) -> bool {
-        let is_it = |entry: &&Entry| entry.module == 0 && *entry.name == *symbol;
-        let Some(known) = self.sorted.iter().find(is_it) else {
+        let Some(known) = self.address(symbol) else {
             return false;
         };
-        self.slide = address.wrapping_sub(known.start);
+        self.slide = address.wrapping_sub(known);
         self.has_modules = self.slide == 0;
         true
     }
@@ -166,9 +189,40 @@ impl Kallsyms {
         self.slide != 0
     }
 
-    /// Whether the list is of another kernel: one kernel is moved by whole pages.
-    pub(super) fn is_of_another_kernel(&self) -> bool {
-        !self.slide.is_multiple_of(PAGE)
+    /// Where a symbol of the kernel itself is in the list.
+    fn address(&self, symbol: &str) -> Option<u64> {
+        let is_it = |entry: &&Entry| entry.module == 0 && *entry.name == *symbol;
+        Some(self.sorted.iter().find(is_it)?.start)
+    }
+
+    /// Whether the list is of the kernel whose mapping ended at `end` in the
+    /// capture, now that it was moved there. One kernel is moved by whole pages,
+    /// and keeps its length. A recorded end of whole pages may be that of
+    /// another thing than the kernel's symbols: the first module.
+    pub(super) fn kinship(&self, end: u64) -> Kinship {
+        if !self.slide.is_multiple_of(PAGE) {
+            return Kinship::Other;
+        }
+        let ends = ["_edata", "_etext"].map(|symbol| self.address(symbol));
+        let mut ends = ends.iter().flatten().peekable();
+        let has_end = ends.peek().is_some();
+        if ends.any(|known| known.wrapping_add(self.slide) == end) {
+            return Kinship::Same;
+        }
+        // What does not know the end writes the last address that there is.
+        let is_symbol = !end.is_multiple_of(PAGE) && end < u64::MAX - PAGE;
+        if has_end && is_symbol {
+            return Kinship::Other;
+        }
+        Kinship::Unknown
+    }
+
+    /// Whether a module (its name in brackets) was elsewhere in the list's boot
+    /// than in the capture, where its mapping begins at `start`: its code begins
+    /// in the first page.
+    pub(super) fn is_elsewhere(&self, module: &str, start: u64) -> bool {
+        let code = self.modules.get(module).and_then(|module| module.code);
+        code.is_some_and(|code| code.checked_sub(start).is_none_or(|behind| behind >= PAGE))
     }
 
     /// Whether it has names of a module (its name in brackets) that hold for the
@@ -195,7 +249,9 @@ impl Kallsyms {
         if best.module != 0 && !self.has_modules {
             return None;
         }
-        if module.is_some_and(|module| self.modules.get(module) != Some(&best.module)) {
+        if let Some(module) = module
+            && self.modules.get(module).map(|module| module.number) != Some(best.module)
+        {
             return None;
         }
         let next = self.sorted.get(behind);
@@ -295,6 +351,38 @@ ffffffffc0000100 t kvm_exit\t[kvm]
         // Nothing is known of these.
         assert!(!loaded.is_elsewhere("[xfs]", 0xffff_ffff_c000_1000));
         assert!(!loaded.is_elsewhere("[odd]", 0xffff_ffff_c000_1000));
+    }
+
+    #[test]
+    fn a_list_of_another_kernel_is_told_by_its_length() {
+        let list = |etext: &str| {
+            let text = format!("{LIST}{etext} T _etext\n");
+            let mut symbols = Kallsyms::read(text.as_bytes()).unwrap();
+            assert!(symbols.align("_text", 0xffff_ffff_9100_0000));
+            symbols
+        };
+        let own = list("ffffffff81001988");
+        let other = list("ffffffff81001a00");
+        let end = 0xffff_ffff_9100_1988;
+        assert_eq!(own.kinship(end), Kinship::Same);
+        assert_eq!(other.kinship(end), Kinship::Other);
+        // The first module, and no end at all.
+        assert_eq!(other.kinship(0xffff_ffff_d000_0000), Kinship::Unknown);
+        assert_eq!(other.kinship(u64::MAX), Kinship::Unknown);
+        let without = Kallsyms::read(LIST.as_bytes()).unwrap();
+        assert_eq!(without.kinship(end), Kinship::Unknown);
+        let mut askew = list("ffffffff81001988");
+        askew.align("_text", 0xffff_ffff_9100_0010);
+        assert_eq!(askew.kinship(0xffff_ffff_9100_1998), Kinship::Other);
+    }
+
+    #[test]
+    fn modules_of_another_boot_are_elsewhere() {
+        let symbols = Kallsyms::read(LIST.as_bytes()).unwrap();
+        assert!(!symbols.is_elsewhere("[kvm]", 0xffff_ffff_c000_0000));
+        assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_c000_1000));
+        assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_bfff_f000));
+        assert!(!symbols.is_elsewhere("[xfs]", 0xffff_ffff_c000_0000));
     }
 
     #[test]

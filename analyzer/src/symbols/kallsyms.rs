@@ -14,7 +14,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// The largest file that is read, in bytes; usual ones have 10 to 20 MB.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 128 << 20;
+
+/// The most symbols; usual kernels have 200,000.
+const MOST_SYMBOLS: usize = 4 << 20;
+
+/// The most modules; usual machines have 200.
+const MOST_MODULES: usize = 1 << 16;
 
 /// As much of a list of modules as is read, in bytes; usual ones have 10 to 20 KB.
 const LARGEST_MODULES: u64 = 16 << 20;
@@ -23,12 +29,13 @@ const LARGEST_MODULES: u64 = 16 << 20;
 /// module's, as in perf (`symbols__fixup_end` in `tools/perf/util/symbol.c`).
 const PAGE: u64 = 4096;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u64,
     /// As printed; upper case is global.
     kind: u8,
-    name: Box<str>,
+    /// Where its name begins in the names of all, and its length, in bytes.
+    name: (u32, u32),
     /// 0 is the kernel itself.
     module: u32,
 }
@@ -37,6 +44,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Kallsyms {
     sorted: Vec<Entry>,
+    /// The names of all, one behind the other.
+    names: String,
     /// Subtracted from an address of the capture.
     slide: u64,
     has_modules: bool,
@@ -114,8 +123,10 @@ impl Kallsyms {
     /// # Errors
     /// When it cannot be read, is no such list, or has no addresses.
     pub(super) fn read(from: impl BufRead) -> Result<Self> {
-        let mut from = from.take(LARGEST);
-        let mut sorted = Vec::new();
+        // One byte more shows that there is more.
+        let mut from = from.take(LARGEST + 1);
+        let mut sorted: Vec<Entry> = Vec::new();
+        let mut names = String::new();
         let mut modules: BTreeMap<String, Module> = BTreeMap::new();
         let mut line = Vec::new();
         let mut zeros = 0u64;
@@ -139,6 +150,9 @@ impl Kallsyms {
             }
             let module = match words.next() {
                 Some(module) => {
+                    if modules.len() == MOST_MODULES && !modules.contains_key(module) {
+                        bail!("it has more than {MOST_MODULES} modules");
+                    }
                     let number = modules.len() as u32 + 1;
                     let new = Module { number, code: None };
                     let module = modules.entry(module.to_owned()).or_insert(new);
@@ -149,10 +163,22 @@ impl Kallsyms {
                 }
                 None => 0,
             };
+            if sorted.len() == MOST_SYMBOLS {
+                bail!("it has more than {MOST_SYMBOLS} symbols");
+            }
+            // Bytes that are no text become three, so that names may be longer
+            // than the file.
+            let place = u32::try_from(names.len()).ok();
+            let place = place.zip(u32::try_from(name.len()).ok());
+            let place = place.filter(|_| names.len() as u64 <= LARGEST && from.limit() > 0);
+            let Some(place) = place else {
+                bail!("it has more than {LARGEST} bytes");
+            };
+            names.push_str(name);
             sorted.push(Entry {
                 start,
                 kind: *kind,
-                name: name.into(),
+                name: place,
                 module,
             });
         }
@@ -162,9 +188,11 @@ impl Kallsyms {
             }
             bail!("it is empty");
         }
-        sorted.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+        let key = |entry: &Entry| (entry.start, name_of(&names, *entry));
+        sorted.sort_by(|a, b| key(a).cmp(&key(b)));
         Ok(Self {
             sorted,
+            names,
             slide: 0,
             has_modules: true,
             modules,
@@ -191,7 +219,7 @@ impl Kallsyms {
 
     /// Where a symbol of the kernel itself is in the list.
     fn address(&self, symbol: &str) -> Option<u64> {
-        let is_it = |entry: &&Entry| entry.module == 0 && *entry.name == *symbol;
+        let is_it = |entry: &&Entry| entry.module == 0 && name_of(&self.names, **entry) == symbol;
         Some(self.sorted.iter().find(is_it)?.start)
     }
 
@@ -242,9 +270,10 @@ impl Kallsyms {
         let best = same
             .filter(|entry| is_used(entry.kind, used))
             .min_by_key(|entry| {
-                let underscores = entry.name.len() - entry.name.trim_start_matches('_').len();
+                let name = name_of(&self.names, **entry);
+                let underscores = name.len() - name.trim_start_matches('_').len();
                 let is_local = entry.kind.is_ascii_lowercase();
-                (is_local, underscores, std::cmp::Reverse(entry.name.len()))
+                (is_local, underscores, std::cmp::Reverse(name.len()))
             })?;
         if best.module != 0 && !self.has_modules {
             return None;
@@ -263,10 +292,15 @@ impl Kallsyms {
             }
         };
         (address < end).then(|| Symbol {
-            name: (*best.name).into(),
+            name: name_of(&self.names, *best).into(),
             offset: address - best.start,
         })
     }
+}
+
+fn name_of(names: &str, entry: Entry) -> &str {
+    let (start, length) = (entry.name.0 as usize, entry.name.1 as usize);
+    &names[start..start + length]
 }
 
 /// Letters as `nm` has them; weak ones may be either.
@@ -383,6 +417,25 @@ ffffffffc0000100 t kvm_exit\t[kvm]
         assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_c000_1000));
         assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_bfff_f000));
         assert!(!symbols.is_elsewhere("[xfs]", 0xffff_ffff_c000_0000));
+    }
+
+    #[test]
+    fn lists_without_end_are_refused() {
+        let line = b"ffffffff81000000 T x\n";
+        let symbols = std::io::repeat(0).take(u64::MAX);
+        let endless = BufReader::new(symbols);
+        assert!(Kallsyms::read(endless).is_err());
+        let many = line.repeat(MOST_SYMBOLS + 1);
+        let error = Kallsyms::read(&many[..]).unwrap_err().to_string();
+        assert!(error.contains("symbols"), "{error}");
+        let long = [&b"ffffffff81000000 T "[..], &b"x".repeat(LARGEST as usize)].concat();
+        let error = Kallsyms::read(&long[..]).unwrap_err().to_string();
+        assert!(error.contains("bytes"), "{error}");
+        let modules: String = (0..=MOST_MODULES)
+            .map(|n| format!("ffffffff81000000 T x [m{n}]\n"))
+            .collect();
+        let error = Kallsyms::read(modules.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("modules"), "{error}");
     }
 
     #[test]

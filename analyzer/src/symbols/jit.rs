@@ -12,6 +12,7 @@
 
 use super::binary::Answer;
 use super::dwarf::Frame;
+use super::folders::relative;
 use super::jitdump;
 use super::locate::SymbolSources;
 use super::names::Spot;
@@ -23,7 +24,7 @@ use contend_perfdata::At;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many entries of a folder are looked at.
@@ -317,7 +318,7 @@ fn files(space: &AddressSpace, sources: &SymbolSources) -> BTreeMap<i32, Files> 
     let recorded: Vec<PathBuf> = space
         .dsos()
         .filter(|dso| dso.name.ends_with(b".dump"))
-        .filter_map(|dso| inside(Path::new(dso.display_name().as_ref())))
+        .filter_map(|dso| relative(Path::new(dso.display_name().as_ref())))
         .collect();
     for folder in &sources.folders {
         let mut names: Vec<PathBuf> = Vec::new();
@@ -345,17 +346,6 @@ fn files(space: &AddressSpace, sources: &SymbolSources) -> BTreeMap<i32, Files> 
         }
     }
     all
-}
-
-/// A recorded path below a folder; absent when it leads out of it.
-fn inside(path: &Path) -> Option<PathBuf> {
-    let parts = path.components().filter(|part| *part != Component::RootDir);
-    parts
-        .map(|part| match part {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        })
-        .collect()
 }
 
 fn opened(path: &Path) -> io::Result<BufReader<File>> {

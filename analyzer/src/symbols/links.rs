@@ -64,7 +64,7 @@ impl Locator {
                     let paths = inside.into_iter().chain(alone);
                     paths.map(|path| Image::at(path, *origin)).collect()
                 }
-                Root::Archive(_) => Vec::new(),
+                Root::Archive(_) | Root::Program(..) => Vec::new(),
             };
             root.by_ids(vec![hex(id)]).chain(by_name)
         });

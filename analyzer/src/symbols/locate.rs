@@ -18,7 +18,7 @@
 use super::archive::{Archive, member_of};
 use super::debuginfod::{Debuginfod, Wanted};
 use super::folders::{by_id, by_name};
-use super::hunt::{Hunt, Refusal, hex, spellings, unpadded};
+use super::hunt::{Hunt, Refusal, examine, hex, spellings, unpadded};
 use super::image::{Image, Origin};
 use crate::capture::Capture;
 use crate::space::{Dso, DsoKind};
@@ -34,7 +34,8 @@ use std::sync::Arc;
 pub struct SymbolSources {
     /// Whether names are looked up at all.
     pub enabled: bool,
-    /// Folders with binaries, or tarballs of `perf archive`, the first one first.
+    /// Folders with binaries, tarballs of `perf archive`, or binaries, the first
+    /// one first.
     pub folders: Vec<PathBuf>,
     /// A copy of `/proc/kallsyms` of the recording machine.
     pub kallsyms: Option<PathBuf>,
@@ -89,6 +90,8 @@ pub(crate) struct Locator {
 pub(super) enum Root {
     Archive(Box<Archive>),
     Folder(PathBuf, Origin),
+    /// One binary that the user named, and its build-id.
+    Program(PathBuf, Option<Vec<u8>>),
 }
 
 impl Locator {
@@ -135,6 +138,11 @@ impl Locator {
             locator.roots.push(Root::Archive(Box::new(archive)));
         }
         for path in &sources.folders {
+            if let Some(program) = examine(Image::at(path.clone(), Origin::Named)) {
+                let program = Root::Program(path.clone(), program.build_id);
+                locator.roots.push(program);
+                continue;
+            }
             let root = match &locator.pool {
                 Some(pool) if is_archive(path) => {
                     let opened = Archive::open(path, Arc::clone(pool));
@@ -191,7 +199,7 @@ impl Locator {
     pub(crate) fn remarks(&self) -> BTreeSet<String> {
         let archives = self.roots.iter().filter_map(|root| match root {
             Root::Archive(archive) => Some(archive.remarks()),
-            Root::Folder(..) => None,
+            Root::Folder(..) | Root::Program(..) => None,
         });
         let servers = self.debuginfod.iter().map(Debuginfod::remarks);
         archives.chain(servers).flatten().collect()
@@ -283,6 +291,9 @@ impl Locator {
         let in_roots = self.roots.iter().flat_map(move |root| {
             let by_name = match root {
                 Root::Folder(folder, Origin::Named) => by_name(folder, recorded),
+                Root::Program(path, _) if path.file_name() == recorded.file_name() => {
+                    vec![path.clone()]
+                }
                 _ => Vec::new(),
             };
             let by_name = by_name
@@ -298,7 +309,15 @@ impl Root {
     /// What stands here under a build-id.
     pub(super) fn by_ids(&self, ids: Vec<String>) -> impl Iterator<Item = Image> + '_ {
         ids.into_iter().flat_map(move |id| {
+            let program = match self {
+                Self::Program(path, own) => {
+                    let is_it = own.as_deref().is_some_and(|own| hex(own) == id);
+                    is_it.then(|| Image::at(path.clone(), Origin::Named))
+                }
+                _ => None,
+            };
             let (paths, members) = match self {
+                Self::Program(..) => (None, None),
                 Self::Folder(folder, origin) => {
                     let paths = by_id(folder, &id).into_iter();
                     let images = paths.map(|path| Image::at(path, *origin));
@@ -311,7 +330,7 @@ impl Root {
                 }
             };
             let paths = paths.into_iter().flatten();
-            paths.chain(members.into_iter().flatten())
+            paths.chain(members.into_iter().flatten()).chain(program)
         })
     }
 }

@@ -255,7 +255,8 @@ fn what_is_wrong_or_not_whole_does_not_enter_the_cache() {
         let document = c2c(&server.url, scratch.path());
         assert!(started.elapsed() < Duration::from_secs(20), "{what}");
         assert_eq!(first_function(&document), None, "{what}");
-        assert_eq!(files(scratch.path()), Vec::<PathBuf>::new(), "{what}");
+        let left: Vec<_> = scratch.path().read_dir().unwrap().collect();
+        assert!(left.is_empty(), "{what}: {left:?}");
         let missing = &document["quality"]["missing_binaries"][0];
         assert_eq!(missing["build_id"], BUILD_ID, "{what}");
         let warnings = warnings(&document);
@@ -302,6 +303,29 @@ fn a_server_that_fails_is_one_warning_for_all_binaries() {
     let ours = ours.iter().filter(|text| text.contains(&server.url));
     assert_eq!(ours.count(), 1);
     assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_server_that_gives_junk_again_and_again_is_given_up() {
+    let scratch = tempfile::tempdir().unwrap();
+    let all = synthetic::all();
+    let capture = all.iter().find(|capture| capture.name.starts_with("intel"));
+    let capture = synthetic::written(capture.unwrap(), scratch.path());
+    let cache = scratch.path().join("cache");
+    let asked_with = |answer| {
+        let server = Server::start(answer);
+        let args = ["symbols", "--json", "--debuginfod", "--threads", "1"];
+        let list = asking(&server.url, &cache, &args, &capture).json("symbols");
+        (server.asked().len(), warnings(&list).join("\n"))
+    };
+    let (all, _) = asked_with(Answer::Status(404));
+    let (asked, warnings) = asked_with(Answer::Binary(other_build()));
+    assert_eq!(asked, all.min(3), "of {all}");
+    assert_eq!(
+        warnings.contains("not asked any more"),
+        all >= 3,
+        "{warnings}"
+    );
 }
 
 #[test]

@@ -374,3 +374,49 @@ fn a_list_of_kernel_symbols_is_read_before_it_is_called_found() {
     assert_eq!(kernel(&other)["state"], "missing");
     assert!(warnings(&other).contains("of another kernel"));
 }
+
+#[test]
+fn a_list_of_a_kernel_of_another_length_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = kernel_bundle(scratch.path(), &[]);
+    let list = scratch.path().join("list");
+    let args = ["--kallsyms", list.to_str().unwrap()];
+    // The synthetic kernel ends with whole pages: nothing can be compared.
+    std::fs::write(&list, KALLSYMS).unwrap();
+    let document = all_lines(&file, &args);
+    assert_eq!(kernel_names(&document), (true, true));
+    assert!(warnings(&document).contains("is not verified"));
+
+    // As newer perfs write it: the kernel ends where its code ends.
+    let name = b"[kernel.kallsyms]_text";
+    let all = synthetic::all();
+    let capture = all.iter().find(|capture| capture.name.starts_with("intel"));
+    let mut capture = capture.unwrap().bytes.clone();
+    let path = capture.windows(name.len()).position(|text| text == name);
+    // In a record of type 1 the path is behind address, length and offset.
+    let record = path.unwrap() - 40;
+    assert_eq!(capture[record..record + 4], [1, 0, 0, 0]);
+    capture[record + 24..record + 32].copy_from_slice(&0x0120_9988u64.to_le_bytes());
+    let with_end = |end: &str| format!("{KALLSYMS}{end} T _etext\n");
+    let (own, other) = (with_end("ffffffff82209988"), with_end("ffffffff82219988"));
+    let plain = scratch.path().join("c.perf.data");
+    std::fs::write(&plain, &capture).unwrap();
+    for (text, is_own) in [(&own, true), (&other, false)] {
+        std::fs::write(&list, text).unwrap();
+        let bundled = scratch.path().join("b.tar.zst");
+        bundle(
+            &bundled,
+            &[("c.perf.data", &capture), ("kallsyms", text.as_bytes())],
+        );
+        for document in [all_lines(&plain, &args), all_lines(&bundled, &[])] {
+            assert_eq!(kernel_names(&document).0, is_own);
+            let warnings = warnings(&document);
+            assert_eq!(
+                warnings.contains("of another kernel"),
+                !is_own,
+                "{warnings}"
+            );
+            assert!(!warnings.contains("not verified"), "{warnings}");
+        }
+    }
+}

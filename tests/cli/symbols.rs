@@ -85,6 +85,28 @@ fn a_binary_of_another_build_is_refused() {
 }
 
 #[test]
+fn a_program_may_be_named_itself() {
+    let document = c2c(&demo("ingestd"));
+    assert_eq!(first_function(&document), Some("account_packet"));
+    // By its build-id, whatever it is called.
+    let scratch = tempfile::tempdir().unwrap();
+    let renamed = scratch.path().join("x");
+    std::fs::copy(demo("ingestd"), &renamed).unwrap();
+    let document = c2c(&renamed);
+    assert_eq!(first_function(&document), Some("account_packet"));
+    let other = scratch.path().join("ingestd");
+    std::fs::write(&other, contend_fixtures::elf_program(&[0xab; 20], &[])).unwrap();
+    let capture = demo("false-sharing.perf.data");
+    let args = ["c2c", "--symbol-dir", other.to_str().unwrap()];
+    let ended = contend_on(&capture, &args);
+    // It is refused once, with the reason.
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(text.matches("is not used for").count(), 1, "{text}");
+    assert!(!text.contains("is not here"), "{text}");
+}
+
+#[test]
 fn no_symbols_looks_for_nothing() {
     let args = ["c2c", "--json", "--no-symbols"];
     let document = contend_on(&demo("false-sharing.perf.data"), &args).json("c2c");

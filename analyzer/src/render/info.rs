@@ -1,7 +1,7 @@
 //! `contend info` as a table.
 
 use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
-use crate::result::{Can, Info, Quality};
+use crate::result::{Can, Info, MissingBinary};
 use std::io::{self, Write};
 
 /// The questions that have a command.
@@ -124,18 +124,33 @@ pub(super) fn quality(
         let id = id.map_or("its build-id was not recorded".to_owned(), |id| {
             format!("build-id {id}")
         });
+        // Why it is not taken is among the warnings.
+        let refused = format!("is not used for {}: ", binary.path);
+        if quality.warnings.iter().any(|text| text.contains(&refused)) {
+            continue;
+        }
         let path = cut_path(&binary.path, 60);
         lines.push(format!("no names: {path} is not here ({id})"));
     }
-    match quality.missing_binaries.len().saturating_sub(MISSING) {
-        0 if quality.missing_binaries.is_empty() => {}
-        0 if is_kernel_only(quality) => {
-            lines.push("--kallsyms FILE takes the machine's /proc/kallsyms".to_owned());
-        }
-        0 => lines.push("--symbol-dir DIR says where binaries are".to_owned()),
+    let missing = &quality.missing_binaries;
+    let of_kernel = missing.iter().filter(|binary| is_kernel(binary)).count();
+    match missing.len().saturating_sub(MISSING) {
+        0 if missing.is_empty() => {}
+        0 => lines.push(match (of_kernel > 0, of_kernel < missing.len()) {
+            (true, false) => "--kallsyms FILE takes the machine's /proc/kallsyms".to_owned(),
+            (false, _) => "--symbol-dir DIR says where binaries are".to_owned(),
+            (true, true) => "--symbol-dir DIR says where binaries are, --kallsyms FILE takes the \
+                             machine's /proc/kallsyms"
+                .to_owned(),
+        }),
         more => lines.push(format!(
             "{more} more binaries are not here (`contend symbols` lists all); --symbol-dir DIR \
-             says where they are"
+             says where they are{}",
+            if of_kernel > 0 {
+                ", --kallsyms FILE takes the machine's /proc/kallsyms"
+            } else {
+                ""
+            }
         )),
     }
     if lines.is_empty() {
@@ -151,13 +166,10 @@ pub(super) fn quality(
     Ok(())
 }
 
-/// Whether nothing but the kernel and its modules is missing, which no folder of
-/// binaries helps.
-fn is_kernel_only(quality: &Quality) -> bool {
-    let mut binaries = quality.missing_binaries.iter();
-    binaries.all(|binary| {
-        let file = binary.path.rsplit('/').next().unwrap_or_default();
-        let is_module = file.ends_with(".ko") || file.contains(".ko.");
-        is_module || binary.path.starts_with('[') && !binary.path.starts_with("[vdso]")
-    })
+/// Whether it is the kernel or one of its modules, which no folder of binaries
+/// helps.
+fn is_kernel(binary: &MissingBinary) -> bool {
+    let file = binary.path.rsplit('/').next().unwrap_or_default();
+    let is_module = file.ends_with(".ko") || file.contains(".ko.");
+    is_module || binary.path.starts_with('[') && !binary.path.starts_with("[vdso]")
 }

@@ -1,7 +1,7 @@
 //! `contend symbols` as a table.
 
 use super::info;
-use super::style::{Style, count, cut_path, safe};
+use super::style::{Style, WIDTH, count, cut_path, safe};
 use crate::result::Symbols;
 use std::io::{self, Write};
 
@@ -50,7 +50,14 @@ pub(crate) fn table(out: &mut dyn Write, result: &Symbols, color: bool) -> io::R
         }
         for other in &binary.refused {
             let id = other.build_id.as_deref().unwrap_or("none");
-            below("refused", &format!("{} (build-id {id})", other.path))?;
+            // "refused" and what stands around path and build-id.
+            let columns = 14 + 8 + other.path.chars().count() + 12 + id.len();
+            if columns <= WIDTH {
+                below("refused", &format!("{} (build-id {id})", other.path))?;
+            } else {
+                below("refused", &other.path)?;
+                below("       ", &format!("(build-id {id})"))?;
+            }
         }
         if let Some(wanted) = &binary.wanted {
             let how = if wanted == "/proc/kallsyms" {

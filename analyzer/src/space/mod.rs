@@ -57,6 +57,19 @@ pub struct Mapping {
     pub executable: bool,
 }
 
+/// Where the capture's kernel was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelReference {
+    /// The symbol by which the capture places it: `_text` or `_stext`.
+    pub symbol: String,
+    /// The symbol's address then.
+    pub address: u64,
+    /// Behind the last address of its mapping. perf takes it from the symbol
+    /// `_edata` or `_etext`; older ones from the first module, or do not know it
+    /// (`machine__get_running_kernel_start` in `tools/perf/util/machine.c`).
+    pub end: u64,
+}
+
 /// The address space of one process between two of its execs, or the kernel's.
 #[derive(Debug)]
 struct Image {
@@ -324,10 +337,9 @@ impl AddressSpace {
         (kind == DsoKind::File).then_some(before)
     }
 
-    /// The symbol by which the capture places its kernel, and its address then:
-    /// `_text` or `_stext`. Absent when there is no mapping of the kernel, or it
-    /// does not tell.
-    pub fn kernel_reference(&self) -> Option<(String, u64)> {
+    /// Where the capture's kernel was. Absent when there is no mapping of the
+    /// kernel, or it names no symbol.
+    pub fn kernel_reference(&self) -> Option<KernelReference> {
         let kernel = self
             .maps
             .iter()
@@ -335,7 +347,11 @@ impl AddressSpace {
         let name = self.dso(kernel.dso).display_name();
         let (_, symbol) = name.split_once(']')?;
         let is_known = !symbol.is_empty() && kernel.file_offset != 0;
-        is_known.then(|| (symbol.to_owned(), kernel.file_offset))
+        is_known.then(|| KernelReference {
+            symbol: symbol.to_owned(),
+            address: kernel.file_offset,
+            end: kernel.end,
+        })
     }
 
     /// What tells the memory behind a mapping apart from other memory.

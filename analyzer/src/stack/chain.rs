@@ -6,6 +6,7 @@
 //! `include/uapi/linux/perf_event.h`, `enum perf_callchain_context`.
 
 use super::frame::Mode;
+use contend_perfdata::Sample;
 
 /// Words from here up are marks (`PERF_CONTEXT_MAX`).
 const FIRST_MARK: u64 = -4095i64 as u64;
@@ -40,6 +41,13 @@ pub(super) struct Facts {
     pub(super) unknown_mark: bool,
     /// It was longer than is taken.
     pub(super) too_long: bool,
+}
+
+/// All addresses of code of a sample as they were recorded, whatever their mode.
+pub(crate) fn instructions(sample: &Sample<'_>) -> impl Iterator<Item = u64> {
+    let chain = sample.callchain.iter().flat_map(|chain| chain.iter());
+    let all = sample.ip.into_iter().chain(chain);
+    all.filter(|&address| address != 0 && address < FIRST_MARK)
 }
 
 /// The mark in front of addresses of a mode.

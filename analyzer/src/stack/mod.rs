@@ -19,6 +19,7 @@ mod tree;
 mod unwind;
 
 pub(crate) use builder::StackBuilder;
+pub(crate) use chain::instructions;
 pub(crate) use counts::StackCounts;
 pub(crate) use naming::NamedStacks;
 pub(crate) use tree::{Merged, StackId, Stacks};

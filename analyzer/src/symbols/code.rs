@@ -7,15 +7,12 @@ use super::names::{Names, Spot};
 use super::starts::FunctionStarts;
 use crate::capture::Capture;
 use crate::space::AddressSpace;
+use crate::stack::instructions;
 use crate::survey::SAMPLE;
 use anyhow::Result;
 use contend_perfdata::At;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
-
-/// Words of a call chain from here up are marks between its parts
-/// (`PERF_CONTEXT_MAX` in `include/uapi/linux/perf_event.h`).
-const FIRST_MARK: u64 = -4095i64 as u64;
 
 /// A function and a source line, as far as they are known.
 pub type NamedFrame = (Option<Arc<str>>, Option<Arc<str>>);
@@ -116,9 +113,7 @@ fn places(capture: &Capture, space: &AddressSpace, jit: &Jit) -> Result<Vec<(Spo
                 pos: record.pos,
             };
             let pid = sample.pid_tid.map_or(-1, |(pid, _)| pid);
-            let chain = sample.callchain.iter().flat_map(|chain| chain.iter());
-            let code = sample.ip.into_iter().chain(chain);
-            for address in code.filter(|&address| address != 0 && address < FIRST_MARK) {
+            for address in instructions(&sample) {
                 if let Some(map) = space.find_code(pid, address, at) {
                     places.insert((jit.spot(space, map, pid, address, at), pid, address));
                 }

@@ -12,6 +12,7 @@ use super::archive::Archive;
 use super::folders::relative;
 use super::image::Origin;
 use super::locate::{Locator, Root};
+use super::regular::open_regular;
 use crate::space::AddressSpace;
 use contend_bundle::layout::{CodeList, code_list};
 use std::collections::BTreeMap;
@@ -77,7 +78,7 @@ pub(super) fn find<'a>(space: &AddressSpace, locator: &'a Locator) -> BTreeMap<i
                     }
                 }
             }
-            Root::Folder(..) => {}
+            Root::Folder(..) | Root::Program(..) => {}
         }
     }
     all
@@ -103,11 +104,7 @@ impl CodeFile<'_> {
     /// When it is no regular file or cannot be read.
     pub(super) fn open(&self) -> io::Result<(Opened, Option<String>)> {
         let (file, note) = match self {
-            // To open a pipe would wait for its writer, and a device may never end.
-            Self::Path(path) if !std::fs::metadata(path)?.is_file() => {
-                return Err(io::Error::other("not a regular file"));
-            }
-            Self::Path(path) => (File::open(path)?, None),
+            Self::Path(path) => (open_regular(path)?, None),
             Self::Member(archive, name) => {
                 let taken = archive.code_list(name).map_err(io::Error::other)?;
                 let mut file = taken.file;

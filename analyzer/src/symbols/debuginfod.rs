@@ -8,8 +8,8 @@
 //! `debuginfod_find_debuginfo(3)`). Nothing but build-ids is sent. What comes is
 //! kept only if it is whole and has the build-id that was asked for.
 
+use super::hunt::{examine, hex, is_same_id};
 use super::image::{Image, Origin};
-use super::locate::{examine, hex, is_same_id};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -32,6 +32,9 @@ const LONGEST: u64 = 3600;
 
 /// The largest file, in bytes: debug files of browsers have 2 GB.
 const LARGEST: u64 = 8 << 30;
+
+/// How many wrong or broken answers a server may give in a run.
+const MOST_BAD: u32 = 3;
 
 /// What a server is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +77,8 @@ struct Server {
 struct Trouble {
     /// The first that went wrong.
     first: Option<String>,
+    /// Answers that were wrong or broken.
+    bad: u32,
     /// Whether it is not worth asking again.
     is_down: bool,
 }
@@ -157,7 +162,8 @@ impl Debuginfod {
         };
         let mut trouble = lock(&server.trouble);
         trouble.first.get_or_insert(message);
-        trouble.is_down |= is_down;
+        trouble.bad += 1;
+        trouble.is_down |= is_down || trouble.bad >= MOST_BAD;
         None
     }
 
@@ -175,10 +181,9 @@ impl Debuginfod {
                 self.cache.display()
             ))
         };
-        let place = self.place(&text, wanted);
-        let folder = place.parent().unwrap_or(&self.cache);
-        fs::create_dir_all(folder).map_err(cannot_write)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
+        // Not yet into a folder of its own, which would stay when it is refused.
+        fs::create_dir_all(&self.cache).map_err(cannot_write)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.cache).map_err(cannot_write)?;
         let mut body = response.into_body();
         // One byte more shows that there is more.
         let mut body = body.as_reader().take(self.largest.saturating_add(1));
@@ -202,6 +207,9 @@ impl Debuginfod {
         }
         self.check(file.path(), id)
             .map_err(|why| Failure::Bad(format!("{url}: {why}")))?;
+        let place = self.place(&text, wanted);
+        let folder = place.parent().unwrap_or(&self.cache);
+        fs::create_dir_all(folder).map_err(cannot_write)?;
         let kept = file.persist(&place).map_err(|error| error.error);
         kept.map_err(cannot_write)?;
         Ok(Image::at(place, Origin::Debuginfod))
@@ -268,6 +276,7 @@ fn agent(needs_tls: bool) -> Agent {
     let silence = Duration::from_secs(number("DEBUGINFOD_TIMEOUT").unwrap_or(SILENCE));
     let longest = Duration::from_secs(number("DEBUGINFOD_MAXTIME").unwrap_or(LONGEST));
     let mut config = Agent::config_builder()
+        .timeout_resolve(Some(CONNECT.min(silence)))
         .timeout_connect(Some(CONNECT.min(silence)))
         .timeout_recv_response(Some(silence))
         .timeout_per_read(Some(silence))

@@ -3,10 +3,12 @@
 //! The bytes come from other machines and are not trusted: what is read is
 //! bounded by the length of the file, what is inflated by what was read.
 
+use super::regular::open_regular;
 use contend_perfdata::{FileSource, Source};
-use object::read::{CompressionFormat, ReadCache};
+use object::read::{CompressionFormat, ReadCache, ReadRef};
 use object::{File, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -18,8 +20,20 @@ use thiserror::Error;
 /// debug information comes near.
 const MOST_GROWTH: u64 = 1100;
 
-/// The largest inflated section, in bytes.
-const LARGEST_SECTION: u64 = 8 << 30;
+/// The most that line tables may grow, beyond the first MiB: real ones come to a
+/// third, and each of their bytes may become a row of 24 bytes in memory.
+const MOST_LINE_GROWTH: u64 = 16;
+
+/// What all sections of a file together may be inflated to, for each of its bytes:
+/// debug information comes to a quarter.
+const MOST_INFLATED: u64 = 32;
+
+/// What they may be inflated to besides, in bytes.
+const INFLATED_SLACK: u64 = 16 << 20;
+
+/// The most program headers of a file: usual ones have a dozen, and each place is
+/// looked for in all of them.
+const MOST_SEGMENTS: usize = 4096;
 
 /// What may be read besides twice the length of the file, in bytes: names of
 /// symbols are read one by one.
@@ -34,8 +48,11 @@ pub(crate) enum ElfError {
     /// The bytes are no ELF file, or contradict themselves.
     #[error("not a readable ELF file: {0}")]
     Format(#[from] object::read::Error),
-    /// A section claims to be larger than it can be.
-    #[error("its section {name} claims {size} bytes, inflated from {packed}")]
+    /// A section claims to be larger than it can be, or than is left for it.
+    #[error(
+        "its section {name} claims {size} bytes, inflated from {packed}: more than debug \
+         information has"
+    )]
     Inflated {
         /// The section.
         name: String,
@@ -44,6 +61,9 @@ pub(crate) enum ElfError {
         /// Bytes that it has in the file.
         packed: u64,
     },
+    /// It has more segments than any program.
+    #[error("it has more than {MOST_SEGMENTS} program headers")]
+    Segments,
     /// The compressed symbol table inside cannot be inflated.
     #[error("its {0} is of no use: {1}")]
     Mini(&'static str, #[source] io::Error),
@@ -88,11 +108,7 @@ pub(crate) type Bytes = ReadCache<Metered>;
 
 /// Opens a file for [`Elf::parse`].
 pub(super) fn open(path: &Path) -> Result<Bytes, ElfError> {
-    // To open a pipe would wait for its writer, and a device may never end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file").into());
-    }
-    let file = std::fs::File::open(path)?;
+    let file = open_regular(path)?;
     let length = file.metadata()?.len();
     Ok(bytes(Box::new(file), length))
 }
@@ -174,6 +190,8 @@ pub(super) enum Use {
 pub(super) struct Elf<'a> {
     file: File<'a, &'a Bytes>,
     segments: Vec<Segment>,
+    /// Bytes that its sections may still be inflated to.
+    inflatable: Cell<u64>,
 }
 
 impl<'a> Elf<'a> {
@@ -183,8 +201,9 @@ impl<'a> Elf<'a> {
     /// When these are no headers of an ELF file.
     pub(super) fn parse(bytes: &'a Bytes) -> Result<Self, ElfError> {
         let file = File::parse(bytes)?;
-        let segments = file
+        let segments: Vec<Segment> = file
             .segments()
+            .take(MOST_SEGMENTS + 1)
             .map(|segment| {
                 let (offset, file_size) = segment.file_range();
                 let flags = match segment.flags() {
@@ -201,7 +220,16 @@ impl<'a> Elf<'a> {
                 }
             })
             .collect();
-        Ok(Self { file, segments })
+        if segments.len() > MOST_SEGMENTS {
+            return Err(ElfError::Segments);
+        }
+        let length = ReadRef::len(bytes).unwrap_or(0);
+        let inflatable = length.saturating_mul(MOST_INFLATED);
+        Ok(Self {
+            file,
+            segments,
+            inflatable: Cell::new(inflatable.saturating_add(INFLATED_SLACK)),
+        })
     }
 
     /// What the `object` crate made of it.
@@ -279,16 +307,24 @@ impl<'a> Elf<'a> {
             return Ok(None);
         };
         let data = section.compressed_data()?;
+        if data.format == CompressionFormat::None {
+            return Ok(Some(data.decompress()?));
+        }
         let packed = data.data.len() as u64;
         let size = data.uncompressed_size;
-        let is_likely = size <= packed.saturating_mul(MOST_GROWTH) && size <= LARGEST_SECTION;
-        if data.format != CompressionFormat::None && !is_likely {
+        let most = match name {
+            ".debug_line" => packed.saturating_mul(MOST_LINE_GROWTH).max(1 << 20),
+            _ => packed.saturating_mul(MOST_GROWTH),
+        };
+        let left = self.inflatable.get().checked_sub(size);
+        let Some(left) = left.filter(|_| size <= most) else {
             return Err(ElfError::Inflated {
                 name: name.to_owned(),
                 size,
                 packed,
             });
-        }
+        };
+        self.inflatable.set(left);
         Ok(Some(data.decompress()?))
     }
 
@@ -315,5 +351,76 @@ impl<'a> Elf<'a> {
     pub(super) fn shared_link(&self) -> Option<(String, Vec<u8>)> {
         let (name, id) = self.file.gnu_debugaltlink().ok()??;
         Some((String::from_utf8_lossy(name).into_owned(), id.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// An object file with these sections, compressed.
+    fn compressed(folder: &Path, sections: &[(&str, usize)]) -> Option<std::path::PathBuf> {
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let run = |name: &str, args: &[&str]| {
+            let ended = Command::new(name).args(args).output().ok()?;
+            ended.status.success().then_some(())
+        };
+        std::fs::write(path("a.c"), "int main(void) { return 0; }").unwrap();
+        run("gcc", &["-c", "-o", &path("a.o"), &path("a.c")])?;
+        for (name, size) in sections {
+            std::fs::write(path("bytes"), vec![0; *size]).unwrap();
+            let added = format!("{name}={}", path("bytes"));
+            run("objcopy", &["--add-section", &added, &path("a.o")])?;
+        }
+        run("objcopy", &["--compress-debug-sections=zlib", &path("a.o")])?;
+        Some(folder.join("a.o"))
+    }
+
+    #[test]
+    fn sections_of_one_file_are_inflated_within_one_limit() {
+        let scratch = tempfile::tempdir().unwrap();
+        let sections = [
+            (".debug_line", 2 << 20),
+            (".debug_info", 10 << 20),
+            (".debug_abbrev", 10 << 20),
+        ];
+        let Some(path) = compressed(scratch.path(), &sections) else {
+            eprintln!("skipped: no gcc and objcopy that compresses");
+            return;
+        };
+        let bytes = open(&path).unwrap();
+        let elf = Elf::parse(&bytes).unwrap();
+        let refused = |name| matches!(elf.section(name), Err(ElfError::Inflated { .. }));
+        assert!(refused(".debug_line"));
+        let info = elf.section(".debug_info").unwrap().unwrap();
+        assert_eq!(info.len(), 10 << 20);
+        assert!(refused(".debug_abbrev"));
+    }
+
+    #[test]
+    fn files_with_any_number_of_segments_are_refused() {
+        let made = |count: u16| {
+            let mut file = Vec::new();
+            file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+            for half in [3u16, 62] {
+                file.extend(half.to_le_bytes());
+            }
+            file.extend(1u32.to_le_bytes());
+            for word in [0u64, 64, 0] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend(0u32.to_le_bytes());
+            for half in [64u16, 56, count, 64, 0, 0] {
+                file.extend(half.to_le_bytes());
+            }
+            let mut segment = [0; 56];
+            segment[..8].copy_from_slice(&[1, 0, 0, 0, 5, 0, 0, 0]);
+            file.extend(segment.repeat(usize::from(count)));
+            open_bytes(file)
+        };
+        assert!(Elf::parse(&made(4096)).is_ok());
+        let bytes = made(60_000);
+        assert!(matches!(Elf::parse(&bytes), Err(ElfError::Segments)));
     }
 }

@@ -1,6 +1,6 @@
 //! Where in a folder a binary may be.
 
-use std::fs::File;
+use super::regular::open_regular;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -62,7 +62,7 @@ pub(super) fn relative(path: &Path) -> Option<PathBuf> {
 
 /// The CRC-32 of a whole file, as `.gnu_debuglink` has it.
 pub(super) fn checksum(path: &Path) -> io::Result<u32> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let mut sum = crc32fast::Hasher::new();
     let mut piece = vec![0; 1 << 16];
     loop {

@@ -6,6 +6,7 @@
 //! ```
 
 use super::elf::Use;
+use super::regular::open_regular;
 use super::symtab::Symbol;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -13,7 +14,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// The largest file that is read, in bytes; usual ones have 10 to 20 MB.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 128 << 20;
+
+/// The most symbols; usual kernels have 200,000.
+const MOST_SYMBOLS: usize = 4 << 20;
+
+/// The most modules; usual machines have 200.
+const MOST_MODULES: usize = 1 << 16;
 
 /// As much of a list of modules as is read, in bytes; usual ones have 10 to 20 KB.
 const LARGEST_MODULES: u64 = 16 << 20;
@@ -22,12 +29,13 @@ const LARGEST_MODULES: u64 = 16 << 20;
 /// module's, as in perf (`symbols__fixup_end` in `tools/perf/util/symbol.c`).
 const PAGE: u64 = 4096;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u64,
     /// As printed; upper case is global.
     kind: u8,
-    name: Box<str>,
+    /// Where its name begins in the names of all, and its length, in bytes.
+    name: (u32, u32),
     /// 0 is the kernel itself.
     module: u32,
 }
@@ -36,11 +44,32 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Kallsyms {
     sorted: Vec<Entry>,
+    /// The names of all, one behind the other.
+    names: String,
     /// Subtracted from an address of the capture.
     slide: u64,
     has_modules: bool,
     /// By their names in brackets.
-    modules: BTreeMap<String, u32>,
+    modules: BTreeMap<String, Module>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Module {
+    number: u32,
+    /// Its first code; absent when it has none.
+    code: Option<u64>,
+}
+
+/// What the recorded end of the kernel says about a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// The list has a kernel that ends there too.
+    Same,
+    /// The list is of another kernel.
+    Other,
+    /// The capture does not know where the kernel's own symbols end, or the list
+    /// does not.
+    Unknown,
 }
 
 /// Where modules were, from a copy of `/proc/modules`.
@@ -85,7 +114,7 @@ impl Kallsyms {
     /// When it cannot be read, is no such list, or has no addresses.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let what = || format!("cannot use --kallsyms {}", path.display());
-        let file = std::fs::File::open(path).with_context(what)?;
+        let file = open_regular(path).with_context(what)?;
         Self::read(BufReader::new(file)).with_context(what)
     }
 
@@ -94,9 +123,11 @@ impl Kallsyms {
     /// # Errors
     /// When it cannot be read, is no such list, or has no addresses.
     pub(super) fn read(from: impl BufRead) -> Result<Self> {
-        let mut from = from.take(LARGEST);
-        let mut sorted = Vec::new();
-        let mut modules: BTreeMap<String, u32> = BTreeMap::new();
+        // One byte more shows that there is more.
+        let mut from = from.take(LARGEST + 1);
+        let mut sorted: Vec<Entry> = Vec::new();
+        let mut names = String::new();
+        let mut modules: BTreeMap<String, Module> = BTreeMap::new();
         let mut line = Vec::new();
         let mut zeros = 0u64;
         for number in 1.. {
@@ -119,15 +150,35 @@ impl Kallsyms {
             }
             let module = match words.next() {
                 Some(module) => {
-                    let next = modules.len() as u32 + 1;
-                    *modules.entry(module.to_owned()).or_insert(next)
+                    if modules.len() == MOST_MODULES && !modules.contains_key(module) {
+                        bail!("it has more than {MOST_MODULES} modules");
+                    }
+                    let number = modules.len() as u32 + 1;
+                    let new = Module { number, code: None };
+                    let module = modules.entry(module.to_owned()).or_insert(new);
+                    if is_used(*kind, Use::Code) {
+                        module.code = Some(module.code.map_or(start, |code| code.min(start)));
+                    }
+                    module.number
                 }
                 None => 0,
             };
+            if sorted.len() == MOST_SYMBOLS {
+                bail!("it has more than {MOST_SYMBOLS} symbols");
+            }
+            // Bytes that are no text become three, so that names may be longer
+            // than the file.
+            let place = u32::try_from(names.len()).ok();
+            let place = place.zip(u32::try_from(name.len()).ok());
+            let place = place.filter(|_| names.len() as u64 <= LARGEST && from.limit() > 0);
+            let Some(place) = place else {
+                bail!("it has more than {LARGEST} bytes");
+            };
+            names.push_str(name);
             sorted.push(Entry {
                 start,
                 kind: *kind,
-                name: name.into(),
+                name: place,
                 module,
             });
         }
@@ -141,6 +192,7 @@ impl Kallsyms {
         sorted.sort_by_key(|entry| entry.start);
         Ok(Self {
             sorted,
+            names,
             slide: 0,
             has_modules: true,
             modules,
@@ -152,11 +204,10 @@ impl Kallsyms {
     /// `tools/perf/util/machine.c`). Modules do not move with the kernel, so of
     /// those nothing is known when it moved. Whether the symbol is in the list.
     pub(super) fn align(&mut self, symbol: &str, address: u64) -> bool {
-        let is_it = |entry: &&Entry| entry.module == 0 && *entry.name == *symbol;
-        let Some(known) = self.sorted.iter().find(is_it) else {
+        let Some(known) = self.address(symbol) else {
             return false;
         };
-        self.slide = address.wrapping_sub(known.start);
+        self.slide = address.wrapping_sub(known);
         self.has_modules = self.slide == 0;
         true
     }
@@ -166,9 +217,40 @@ impl Kallsyms {
         self.slide != 0
     }
 
-    /// Whether the list is of another kernel: one kernel is moved by whole pages.
-    pub(super) fn is_of_another_kernel(&self) -> bool {
-        !self.slide.is_multiple_of(PAGE)
+    /// Where a symbol of the kernel itself is in the list.
+    fn address(&self, symbol: &str) -> Option<u64> {
+        let is_it = |entry: &&Entry| entry.module == 0 && name_of(&self.names, **entry) == symbol;
+        Some(self.sorted.iter().find(is_it)?.start)
+    }
+
+    /// Whether the list is of the kernel whose mapping ended at `end` in the
+    /// capture, now that it was moved there. One kernel is moved by whole pages,
+    /// and keeps its length. A recorded end of whole pages may be that of
+    /// another thing than the kernel's symbols: the first module.
+    pub(super) fn kinship(&self, end: u64) -> Kinship {
+        if !self.slide.is_multiple_of(PAGE) {
+            return Kinship::Other;
+        }
+        let ends = ["_edata", "_etext"].map(|symbol| self.address(symbol));
+        let mut ends = ends.iter().flatten().peekable();
+        let has_end = ends.peek().is_some();
+        if ends.any(|known| known.wrapping_add(self.slide) == end) {
+            return Kinship::Same;
+        }
+        // What does not know the end writes the last address that there is.
+        let is_symbol = !end.is_multiple_of(PAGE) && end < u64::MAX - PAGE;
+        if has_end && is_symbol {
+            return Kinship::Other;
+        }
+        Kinship::Unknown
+    }
+
+    /// Whether a module (its name in brackets) was elsewhere in the list's boot
+    /// than in the capture, where its mapping begins at `start`: its code begins
+    /// in the first page.
+    pub(super) fn is_elsewhere(&self, module: &str, start: u64) -> bool {
+        let code = self.modules.get(module).and_then(|module| module.code);
+        code.is_some_and(|code| code.checked_sub(start).is_none_or(|behind| behind >= PAGE))
     }
 
     /// Whether it has names of a module (its name in brackets) that hold for the
@@ -194,7 +276,9 @@ impl Kallsyms {
         if best.module != 0 && !self.has_modules {
             return None;
         }
-        if module.is_some_and(|module| self.modules.get(module) != Some(&best.module)) {
+        if let Some(module) = module
+            && self.modules.get(module).map(|module| module.number) != Some(best.module)
+        {
             return None;
         }
         let next = self.sorted.get(behind);
@@ -206,10 +290,15 @@ impl Kallsyms {
             }
         };
         (address < end).then(|| Symbol {
-            name: (*best.name).into(),
+            name: name_of(&self.names, *best).into(),
             offset: address - best.start,
         })
     }
+}
+
+fn name_of(names: &str, entry: Entry) -> &str {
+    let (start, length) = (entry.name.0 as usize, entry.name.1 as usize);
+    &names[start..start + length]
 }
 
 /// Letters as `nm` has them; weak ones may be either.
@@ -296,6 +385,57 @@ ffffffffc0000100 t kvm_exit\t[kvm]
         // Nothing is known of these.
         assert!(!loaded.is_elsewhere("[xfs]", 0xffff_ffff_c000_1000));
         assert!(!loaded.is_elsewhere("[odd]", 0xffff_ffff_c000_1000));
+    }
+
+    #[test]
+    fn a_list_of_another_kernel_is_told_by_its_length() {
+        let list = |etext: &str| {
+            let text = format!("{LIST}{etext} T _etext\n");
+            let mut symbols = Kallsyms::read(text.as_bytes()).unwrap();
+            assert!(symbols.align("_text", 0xffff_ffff_9100_0000));
+            symbols
+        };
+        let own = list("ffffffff81001988");
+        let other = list("ffffffff81001a00");
+        let end = 0xffff_ffff_9100_1988;
+        assert_eq!(own.kinship(end), Kinship::Same);
+        assert_eq!(other.kinship(end), Kinship::Other);
+        // The first module, and no end at all.
+        assert_eq!(other.kinship(0xffff_ffff_d000_0000), Kinship::Unknown);
+        assert_eq!(other.kinship(u64::MAX), Kinship::Unknown);
+        let without = Kallsyms::read(LIST.as_bytes()).unwrap();
+        assert_eq!(without.kinship(end), Kinship::Unknown);
+        let mut askew = list("ffffffff81001988");
+        askew.align("_text", 0xffff_ffff_9100_0010);
+        assert_eq!(askew.kinship(0xffff_ffff_9100_1998), Kinship::Other);
+    }
+
+    #[test]
+    fn modules_of_another_boot_are_elsewhere() {
+        let symbols = Kallsyms::read(LIST.as_bytes()).unwrap();
+        assert!(!symbols.is_elsewhere("[kvm]", 0xffff_ffff_c000_0000));
+        assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_c000_1000));
+        assert!(symbols.is_elsewhere("[kvm]", 0xffff_ffff_bfff_f000));
+        assert!(!symbols.is_elsewhere("[xfs]", 0xffff_ffff_c000_0000));
+    }
+
+    #[test]
+    fn lists_without_end_are_refused() {
+        let line = b"ffffffff81000000 T x\n";
+        let symbols = std::io::repeat(0).take(u64::MAX);
+        let endless = BufReader::new(symbols);
+        assert!(Kallsyms::read(endless).is_err());
+        let many = line.repeat(MOST_SYMBOLS + 1);
+        let error = Kallsyms::read(&many[..]).unwrap_err().to_string();
+        assert!(error.contains("symbols"), "{error}");
+        let long = [&b"ffffffff81000000 T "[..], &b"x".repeat(LARGEST as usize)].concat();
+        let error = Kallsyms::read(&long[..]).unwrap_err().to_string();
+        assert!(error.contains("bytes"), "{error}");
+        let modules: String = (0..=MOST_MODULES)
+            .map(|n| format!("ffffffff81000000 T x [m{n}]\n"))
+            .collect();
+        let error = Kallsyms::read(modules.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("modules"), "{error}");
     }
 
     #[test]

@@ -5,10 +5,10 @@
 
 use super::elf::Use;
 use super::image::Origin;
-use super::kallsyms::{Kallsyms, Loaded};
+use super::kallsyms::{Kallsyms, Kinship, Loaded};
 use super::locate::Locator;
 use super::symtab::Symbol;
-use crate::space::{AddressSpace, Dso, DsoKind};
+use crate::space::{AddressSpace, Dso, DsoKind, KernelReference};
 use anyhow::{Context, Result, bail};
 use contend_bundle::layout;
 use std::fs::File;
@@ -44,10 +44,9 @@ impl Kernel {
         if let Some(path) = &locator.sources().kallsyms {
             let shown = path.display().to_string();
             let mut symbols = Kallsyms::open(path)?;
-            if let Some(warning) = place(&mut symbols, space, &shown) {
-                warnings.push(warning);
-            }
-            if symbols.is_of_another_kernel() {
+            let (is_used, remark) = place(&mut symbols, space, &shown);
+            warnings.extend(remark);
+            if !is_used {
                 return Ok(Self::default());
             }
             return Ok(Self {
@@ -79,14 +78,18 @@ impl Kernel {
 
     fn of_bundle(space: &AddressSpace, locator: &Locator) -> Result<List> {
         let mut symbols = Kallsyms::read(BufReader::new(whole(locator, layout::KALLSYMS)?))?;
-        if let Some((name, address)) = space.kernel_reference() {
+        if let Some(kernel) = space.kernel_reference() {
+            let name = &kernel.symbol;
             // It was packed on the machine that recorded. Had that been started
             // anew in between, it might run another kernel as well.
-            if !symbols.align(&name, address) {
+            if !symbols.align(name, kernel.address) {
                 bail!("it has no {name}, by which the capture places its kernel");
             }
             if symbols.is_moved() {
                 bail!("it is of another boot than the capture: its {name} is elsewhere");
+            }
+            if symbols.kinship(kernel.end) == Kinship::Other {
+                bail!("it is of another kernel than the capture: its end is elsewhere");
             }
         }
         let loaded = whole(locator, layout::MODULES)
@@ -132,10 +135,8 @@ impl Kernel {
             return list.symbols.find(address, used, None);
         }
         let module = module(dso);
-        if list
-            .loaded
-            .is_elsewhere(&module, address.wrapping_sub(offset))
-        {
+        let start = address.wrapping_sub(offset);
+        if list.loaded.is_elsewhere(&module, start) || list.symbols.is_elsewhere(&module, start) {
             return None;
         }
         list.symbols.find(address, used, Some(&module))
@@ -152,33 +153,48 @@ impl Kernel {
     }
 }
 
-/// Moves the list to where the capture's kernel was, and says what is doubtful
-/// about that.
-fn place(symbols: &mut Kallsyms, space: &AddressSpace, shown: &str) -> Option<String> {
-    let Some((name, address)) = space.kernel_reference() else {
-        return Some(format!(
-            "the capture does not tell where its kernel was; the addresses of {shown} are taken as \
-             they are"
-        ));
+/// Moves the list to where the capture's kernel was. Whether it is used, and what
+/// is doubtful about that.
+fn place(symbols: &mut Kallsyms, space: &AddressSpace, shown: &str) -> (bool, Option<String>) {
+    let Some(KernelReference {
+        symbol,
+        address,
+        end,
+    }) = space.kernel_reference()
+    else {
+        let why =
+            "the capture does not tell where its kernel was; its addresses are taken as they are";
+        return (true, Some(format!("{shown} is not verified: {why}")));
     };
-    if !symbols.align(&name, address) {
-        return Some(format!(
-            "{shown} has no {name}, by which the capture places its kernel; its addresses are \
-             taken as they are"
-        ));
+    if !symbols.align(&symbol, address) {
+        let remark = format!(
+            "{shown} is not verified: it has no {symbol}, by which the capture places its kernel; \
+             its addresses are taken as they are"
+        );
+        return (true, Some(remark));
     }
-    if symbols.is_of_another_kernel() {
-        return Some(format!(
-            "{shown} is not used: its {name} is not a whole number of pages from the capture's, so \
-             it is of another kernel"
-        ));
-    }
-    symbols.is_moved().then(|| {
-        format!(
-            "{shown} is of another boot than the capture: the kernel's symbols were moved with \
-             {name}, those of modules are not used"
-        )
-    })
+    let moved =
+        "it is of another boot: the kernel's symbols were moved, those of modules are not used";
+    let remark = match (symbols.kinship(end), symbols.is_moved()) {
+        (Kinship::Other, _) => {
+            let why = "it is of another kernel than the capture, by the place or the length";
+            return (false, Some(format!("{shown} is not used: {why}")));
+        }
+        (Kinship::Same, false) => None,
+        (Kinship::Same, true) => Some(format!("{shown}: {moved}")),
+        (Kinship::Unknown, is_moved) => {
+            let moved = if is_moved {
+                format!("; {moved}")
+            } else {
+                String::new()
+            };
+            Some(format!(
+                "{shown} is not verified: the capture has no length of the kernel that it could \
+                 be compared with, so it may be of another kernel{moved}"
+            ))
+        }
+    };
+    (true, remark)
 }
 
 /// A member of the bundle, from its start to its end.

@@ -11,13 +11,14 @@
 //! ```
 //! A file is taken only if its build-id is the recorded one. Where the capture
 //! does not know the build-id, only what lies in a folder of `--symbol-dir` under
-//! the recorded path or name is taken, because the user said that it is the one.
+//! the recorded path or name is taken, because the user said that it is the one;
+//! a debug file must be that file's own all the same.
 //! A kernel is never looked for: this machine's is another one.
 
 use super::archive::{Archive, member_of};
 use super::debuginfod::{Debuginfod, Wanted};
-use super::elf::Elf;
-use super::folders::{by_id, by_name, checksum, relative};
+use super::folders::{by_id, by_name};
+use super::hunt::{Hunt, Refusal, examine, hex, spellings, unpadded};
 use super::image::{Image, Origin};
 use crate::capture::Capture;
 use crate::space::{Dso, DsoKind};
@@ -25,7 +26,6 @@ use anyhow::{Context, Result, bail, ensure};
 use contend_bundle::{Bundle, Extracted, Part};
 use rayon::ThreadPool;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ use std::sync::Arc;
 pub struct SymbolSources {
     /// Whether names are looked up at all.
     pub enabled: bool,
-    /// Folders with binaries, or tarballs of `perf archive`, the first one first.
+    /// Folders with binaries, tarballs of `perf archive`, or binaries, the first
+    /// one first.
     pub folders: Vec<PathBuf>,
     /// A copy of `/proc/kallsyms` of the recording machine.
     pub kallsyms: Option<PathBuf>,
@@ -55,17 +56,6 @@ pub(crate) struct Found {
     pub(crate) has_lines: bool,
     /// Whether the build-id proves that it is the recorded one.
     pub(crate) is_proven: bool,
-}
-
-/// A file that has the right name and is another build.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Refusal {
-    /// Where it is.
-    pub(crate) file: String,
-    /// Its build-id; absent when it has none.
-    pub(crate) build_id: Option<String>,
-    /// Whether the user named the place.
-    pub(crate) is_named: bool,
 }
 
 /// What the search for a binary came to.
@@ -90,9 +80,9 @@ pub(crate) struct Locator {
     /// Inflates archives; absent where there are none.
     pool: Option<Arc<ThreadPool>>,
     /// Where binaries are looked for, in this order.
-    roots: Vec<Root>,
+    pub(super) roots: Vec<Root>,
     /// Asked for what is in none of them.
-    debuginfod: Option<Debuginfod>,
+    pub(super) debuginfod: Option<Debuginfod>,
 }
 
 /// A place with binaries.
@@ -100,69 +90,8 @@ pub(crate) struct Locator {
 pub(super) enum Root {
     Archive(Box<Archive>),
     Folder(PathBuf, Origin),
-}
-
-/// What a file turned out to be.
-pub(super) struct Examined {
-    image: Image,
-    pub(super) build_id: Option<Vec<u8>>,
-    has_contents: bool,
-    has_lines: bool,
-    debug_link: Option<(String, u32)>,
-    shared_link: Option<(String, Vec<u8>)>,
-}
-
-/// Reads the headers of a file; absent when it is no ELF file.
-pub(super) fn examine(image: Image) -> Option<Examined> {
-    let bytes = image.open().ok()?;
-    let elf = Elf::parse(&bytes).ok()?;
-    Some(Examined {
-        build_id: elf.build_id(),
-        has_contents: elf.has_contents(),
-        has_lines: elf.has_debug_info(),
-        debug_link: elf.debug_link(),
-        shared_link: elf.shared_link(),
-        image,
-    })
-}
-
-/// Writes a build-id as its usual text.
-pub(super) fn hex(id: &[u8]) -> String {
-    id.iter().fold(String::new(), |mut text, byte| {
-        // A string takes every text.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A build-id without what an old recorder added: those write 20 bytes whatever
-/// its length, the rest being zeros.
-fn unpadded(id: &[u8]) -> &[u8] {
-    let shorter = [8, 16].into_iter().find_map(|length| {
-        let (own, rest) = id.split_at_checked(length)?;
-        (!rest.is_empty() && rest.iter().all(|&byte| byte == 0)).then_some(own)
-    });
-    shorter.unwrap_or(id)
-}
-
-/// Under which names files with this build-id may stand.
-fn spellings(id: &[u8]) -> Vec<String> {
-    let own = unpadded(id);
-    let padded = (own != id).then(|| hex(id));
-    [hex(own)].into_iter().chain(padded).collect()
-}
-
-/// Whether two build-ids are one, the recorded one perhaps padded.
-pub(super) fn is_same_id(recorded: &[u8], own: &[u8]) -> bool {
-    let (short, long) = if own.len() <= recorded.len() {
-        (own, recorded)
-    } else {
-        (recorded, own)
-    };
-    short.len() >= 4
-        && long.starts_with(short)
-        && (short.len() == long.len()
-            || (own.len() < recorded.len() && long[short.len()..].iter().all(|&byte| byte == 0)))
+    /// One binary that the user named, and its build-id.
+    Program(PathBuf, Option<Vec<u8>>),
 }
 
 impl Locator {
@@ -209,6 +138,11 @@ impl Locator {
             locator.roots.push(Root::Archive(Box::new(archive)));
         }
         for path in &sources.folders {
+            if let Some(program) = examine(Image::at(path.clone(), Origin::Named)) {
+                let program = Root::Program(path.clone(), program.build_id);
+                locator.roots.push(program);
+                continue;
+            }
             let root = match &locator.pool {
                 Some(pool) if is_archive(path) => {
                     let opened = Archive::open(path, Arc::clone(pool));
@@ -270,7 +204,7 @@ impl Locator {
     pub(crate) fn remarks(&self) -> BTreeSet<String> {
         let archives = self.roots.iter().filter_map(|root| match root {
             Root::Archive(archive) => Some(archive.remarks()),
-            Root::Folder(..) => None,
+            Root::Folder(..) | Root::Program(..) => None,
         });
         let servers = self.debuginfod.iter().map(Debuginfod::remarks);
         archives.chain(servers).flatten().collect()
@@ -291,6 +225,7 @@ impl Locator {
                 break;
             }
         }
+        hunt.settle();
         if hunt.image.is_none() {
             self.ask(&mut hunt, Wanted::Executable);
         }
@@ -361,6 +296,9 @@ impl Locator {
         let in_roots = self.roots.iter().flat_map(move |root| {
             let by_name = match root {
                 Root::Folder(folder, Origin::Named) => by_name(folder, recorded),
+                Root::Program(path, _) if path.file_name() == recorded.file_name() => {
+                    vec![path.clone()]
+                }
                 _ => Vec::new(),
             };
             let by_name = by_name
@@ -370,140 +308,21 @@ impl Locator {
         });
         in_roots.chain(itself)
     }
-
-    /// The debug file that a binary names (`.gnu_debuglink`), where gdb looks for
-    /// it. It is proven by its build-id, or by its checksum where the binary has
-    /// no build-id.
-    fn by_link(&self, recorded: &Path, file: &Examined) -> Option<Examined> {
-        let (name, crc) = file.debug_link.as_ref()?;
-        let name = Path::new(name).file_name()?;
-        let folder = relative(recorded.parent()?)?;
-        let own = file.image.path();
-        let mut images = Vec::new();
-        let mut add = |path: PathBuf, origin| {
-            if own != Some(&path) {
-                images.push(Image::at(path, origin));
-            }
-        };
-        if let Some(beside) = own.and_then(Path::parent) {
-            let origin = file.image.origin();
-            add(beside.join(name), origin);
-            add(beside.join(".debug").join(name), origin);
-        }
-        for root in &self.roots {
-            match root {
-                Root::Folder(root, Origin::Named) => {
-                    let debug = root.join("usr/lib/debug");
-                    add(debug.join(&folder).join(name), Origin::Named);
-                    add(root.join(&folder).join(name), Origin::Named);
-                    let beside = root.join(&folder).join(".debug");
-                    add(beside.join(name), Origin::Named);
-                    add(root.join(name), Origin::Named);
-                }
-                Root::Folder(root, Origin::System) => {
-                    add(root.join(&folder).join(name), Origin::System);
-                }
-                _ => {}
-            }
-        }
-        images.into_iter().find_map(|image| {
-            let found = examine(image)?;
-            let is_right = match (&file.build_id, &found.build_id) {
-                (Some(own), Some(other)) => own == other,
-                (Some(_), None) => false,
-                (None, _) => checksum(found.image.path()?).ok()? == *crc,
-            };
-            is_right.then_some(found)
-        })
-    }
-
-    /// The file with what several debug files share.
-    fn shared(&self, debug: &Image, name: &str, id: &[u8]) -> Option<Image> {
-        let beside = debug.path().and_then(|path| {
-            let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            Some(Image::at(real.parent()?.join(name), debug.origin()))
-        });
-        let in_roots = self.roots.iter().flat_map(|root| {
-            let by_name = match root {
-                Root::Folder(root, origin) => {
-                    let inside = relative(Path::new(name)).map(|name| root.join(name));
-                    let alone = Path::new(name).file_name().map(|name| root.join(name));
-                    let paths = inside.into_iter().chain(alone);
-                    paths.map(|path| Image::at(path, *origin)).collect()
-                }
-                Root::Archive(_) => Vec::new(),
-            };
-            root.by_ids(vec![hex(id)]).chain(by_name)
-        });
-        let servers = self.debuginfod.iter().flat_map(|servers| {
-            let cached = servers.cached(&hex(id), Wanted::Debuginfo);
-            let fetched = std::iter::once_with(|| servers.fetch(id, Wanted::Debuginfo));
-            [cached].into_iter().chain(fetched.flatten())
-        });
-        let images = beside.into_iter().chain(in_roots).chain(servers);
-        let mut files = images.filter_map(examine);
-        let found = files.find(|file| file.build_id.as_deref() == Some(id))?;
-        Some(found.image)
-    }
-}
-
-/// A search that is going on.
-struct Hunt<'a> {
-    wanted: Option<&'a [u8]>,
-    image: Option<Examined>,
-    debug: Option<Examined>,
-    refused: BTreeSet<Refusal>,
-}
-
-impl<'a> Hunt<'a> {
-    fn new(wanted: Option<&'a [u8]>) -> Self {
-        Self {
-            wanted,
-            image: None,
-            debug: None,
-            refused: BTreeSet::new(),
-        }
-    }
-
-    /// Whether the binary itself has debug information.
-    fn has_lines(&self) -> bool {
-        self.image.as_ref().is_some_and(|file| file.has_lines)
-    }
-
-    /// Takes a file if it is the right build. Whether it is.
-    fn consider(&mut self, candidate: Image) -> bool {
-        let Some(file) = examine(candidate) else {
-            return false;
-        };
-        let origin = file.image.origin();
-        let is_right = match (self.wanted, &file.build_id) {
-            (Some(wanted), Some(own)) => is_same_id(wanted, own),
-            (Some(_), None) => false,
-            (None, _) => origin == Origin::Named,
-        };
-        if is_right {
-            let place = if file.has_contents {
-                &mut self.image
-            } else {
-                &mut self.debug
-            };
-            place.get_or_insert(file);
-        } else {
-            self.refused.insert(Refusal {
-                file: file.image.to_string(),
-                build_id: file.build_id.as_deref().map(hex),
-                is_named: origin.is_named(),
-            });
-        }
-        is_right
-    }
 }
 
 impl Root {
     /// What stands here under a build-id.
-    fn by_ids(&self, ids: Vec<String>) -> impl Iterator<Item = Image> + '_ {
+    pub(super) fn by_ids(&self, ids: Vec<String>) -> impl Iterator<Item = Image> + '_ {
         ids.into_iter().flat_map(move |id| {
+            let program = match self {
+                Self::Program(path, own) => {
+                    let is_it = own.as_deref().is_some_and(|own| hex(own) == id);
+                    is_it.then(|| Image::at(path.clone(), Origin::Named))
+                }
+                _ => None,
+            };
             let (paths, members) = match self {
+                Self::Program(..) => (None, None),
                 Self::Folder(folder, origin) => {
                     let paths = by_id(folder, &id).into_iter();
                     let images = paths.map(|path| Image::at(path, *origin));
@@ -516,31 +335,7 @@ impl Root {
                 }
             };
             let paths = paths.into_iter().flatten();
-            paths.chain(members.into_iter().flatten())
+            paths.chain(members.into_iter().flatten()).chain(program)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn padded_build_ids_are_the_short_ones() {
-        assert!(is_same_id(&[1, 2, 3, 4, 0, 0], &[1, 2, 3, 4]));
-        assert!(is_same_id(&[1, 2, 3, 4], &[1, 2, 3, 4]));
-        assert!(!is_same_id(&[1, 2, 3, 4, 5, 0], &[1, 2, 3, 4]));
-        assert!(!is_same_id(&[1, 2, 3, 4], &[1, 2, 3, 4, 0]));
-        assert!(!is_same_id(&[0; 20], &[0]));
-    }
-
-    #[test]
-    fn padded_build_ids_are_looked_for_by_the_short_name_too() {
-        let mut id = [0xab; 20];
-        assert_eq!(spellings(&id), ["ab".repeat(20)]);
-        id[16..].fill(0);
-        let short = "ab".repeat(16);
-        assert_eq!(spellings(&id), [short.clone(), format!("{short}00000000")]);
-        assert_eq!(spellings(&[0xab; 8]), ["ab".repeat(8)]);
     }
 }

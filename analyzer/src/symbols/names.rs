@@ -217,16 +217,19 @@ impl Names {
     /// Says what was refused in the user's own folders, and why the rest of a
     /// binary is missing.
     fn remark(&mut self, path: &str, dso: &Dso, search: &Search) {
-        if search.found.is_some() {
-            return;
-        }
+        let has_lines = search.found.as_ref().map(|found| found.has_lines);
         let wanted = dso.build_id.map_or_else(String::new, |id| id.to_string());
         for refusal in search.refused.iter().filter(|refusal| refusal.is_named) {
-            let own = refusal.build_id.as_deref().unwrap_or("none");
-            self.warnings.push(format!(
-                "{} is not used for {path}: its build-id is {own}, recorded was {wanted}",
-                refusal.file
-            ));
+            let (file, own) = (&refusal.file, refusal.build_id.as_deref().unwrap_or("none"));
+            match (&refusal.binary, has_lines) {
+                (Some(binary), Some(false)) => self.warnings.push(format!(
+                    "{file} is not used for {path}: its build-id is {own}, and {binary}"
+                )),
+                (None, None) => self.warnings.push(format!(
+                    "{file} is not used for {path}: its build-id is {own}, recorded was {wanted}"
+                )),
+                _ => {}
+            }
         }
         if let Some(debug) = &search.debug_only {
             self.warnings.push(format!(
@@ -250,11 +253,25 @@ pub(super) fn is_needed(dso: &Dso, spots: &[Spot]) -> bool {
 /// Whether a file is a binary: the data of programs may be in any file.
 pub(super) fn is_needed_file(dso: &Dso, has_code: bool) -> bool {
     let name = &dso.name;
-    let is_odd = [b"/dev/".as_slice(), b"/memfd:", b"/SYSV", b"/proc/"]
-        .iter()
-        .any(|start| name.starts_with(start));
     let is_file = name.starts_with(b"/") || dso.kind == DsoKind::Vdso && dso.build_id.is_some();
-    is_file && !is_odd && (has_code || dso.build_id.is_some())
+    is_file && !is_odd(name) && (has_code || dso.build_id.is_some())
+}
+
+/// Whether a path is one of the kernel's own, however it is written.
+fn is_odd(name: &[u8]) -> bool {
+    if name.starts_with(b"/memfd:") || name.starts_with(b"/SYSV") {
+        return true;
+    }
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let first: Option<&&[u8]> = parts.first();
+    parts.len() > 1 && first.is_some_and(|first| [&b"dev"[..], b"proc", b"sys"].contains(first))
 }
 
 /// Whether any of the spots is in the kernel or its modules.

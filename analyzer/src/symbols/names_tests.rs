@@ -163,3 +163,21 @@ fn programs_that_the_kernel_names_need_no_list() {
     let first = space.find_code(7, start, AT).unwrap();
     assert_eq!(starts.start(spot), Some(Spot::code(&space, first, start)));
 }
+
+#[test]
+fn paths_of_the_kernel_are_known_however_they_are_written() {
+    for path in [
+        "/dev/shm/ring",
+        "//dev//////null",
+        "/./dev/zero",
+        "/usr/../proc/self/exe",
+        "/sys/kernel/x",
+        "/memfd:x (deleted)",
+        "/SYSV00000000",
+    ] {
+        assert!(is_odd(path.as_bytes()), "{path}");
+    }
+    for path in ["/usr/bin/dev/x", "/device/x", "/dev", "/opt/sys/../x"] {
+        assert!(!is_odd(path.as_bytes()), "{path}");
+    }
+}

@@ -6,6 +6,7 @@ use super::names::is_needed_file;
 use crate::capture::Capture;
 use crate::result::{BinaryFacts, CaptureFacts, MissingBinary, OtherBuild, Quality, Symbols};
 use crate::space::{AddressSpace, Dso, DsoId, DsoKind};
+use crate::stack::instructions;
 use crate::survey::SAMPLE;
 use anyhow::Result;
 use contend_perfdata::{At, CpuMode, Sample};
@@ -13,10 +14,6 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-
-/// Words of a call chain from here up are marks between its parts
-/// (`PERF_CONTEXT_MAX` in `include/uapi/linux/perf_event.h`).
-const FIRST_MARK: u64 = -4095i64 as u64;
 
 /// How many samples have code or data in a binary.
 #[derive(Clone, Copy, Debug, Default)]
@@ -177,10 +174,8 @@ fn uses(capture: &Capture, space: &AddressSpace) -> Result<Uses> {
 /// Counts a sample for each binary that it touches, once.
 fn note(uses: &mut Uses, space: &AddressSpace, sample: &Sample<'_>, misc: u16, at: At) {
     let pid = sample.pid_tid.map_or(-1, |(pid, _)| pid);
-    let chain = sample.callchain.iter().flat_map(|chain| chain.iter());
-    let code = sample.ip.into_iter().chain(chain);
-    let code = code.filter(|&address| address != 0 && address < FIRST_MARK);
-    let code = code.filter_map(|address| Some((space.find_code(pid, address, at)?, true)));
+    let code =
+        instructions(sample).filter_map(|address| Some((space.find_code(pid, address, at)?, true)));
     let mode = CpuMode::from_misc(misc);
     let data = sample.addr.filter(|&address| address != 0);
     let data = data.and_then(|address| Some((space.find(mode, pid, address, at)?, false)));

@@ -78,7 +78,9 @@ fn frame(line: &str) -> Option<(String, bool)> {
 /// A name without what perf's demangler leaves out: parameters; and without
 /// the version of a symbol.
 fn plain(name: &str) -> String {
-    let name = name.split("@@").next().unwrap_or(name);
+    // `free@@GLIBC_2.2.5`, `cfree@GLIBC_2.2.5`, but `free@plt`.
+    let version = name.split_once('@').filter(|(_, end)| *end != "plt");
+    let name = version.map_or(name, |(name, _)| name);
     let name = name.split(" [clone").next().unwrap_or(name);
     let name = name.trim_end_matches(" const");
     if name == "_dl_start_user" {

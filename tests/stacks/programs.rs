@@ -12,7 +12,6 @@ pub(crate) const CPP: &str = r#"
 #include <atomic>
 #include <ctime>
 #include <thread>
-#include <utility>
 #include <vector>
 #include <unistd.h>
 #define NI __attribute__((noinline))
@@ -29,13 +28,12 @@ template <int N> struct Stage {
     return n;
   }
 };
+template <int N> struct Chain {
+  static inline unsigned long run(unsigned long n) { return Stage<N>::run(Chain<N - 1>::run(n), 400); }
+};
+template <> struct Chain<-1> { static inline unsigned long run(unsigned long n) { return n; } };
 template <class T> struct Mill {
-  template <int... N> unsigned long all(T n, std::integer_sequence<int, N...>) const {
-    unsigned long s = n;
-    ((s = Stage<N>::run(s, 400)), ...);
-    return s;
-  }
-  NI unsigned long grind(T n) const { return all(n, std::make_integer_sequence<int, 24>()) + 1; }
+  NI unsigned long grind(T n) const { return Chain<23>::run(n) + 1; }
 };
 NI unsigned long leaf(long n) { return Mill<long>().grind(n) + 1; }
 NI unsigned long recurse(int depth, long n) { return depth ? recurse(depth - 1, n) + 1 : leaf(n) + 1; }

@@ -9,6 +9,7 @@ mod common;
 mod containers;
 mod cuts;
 mod rounds;
+mod stacks;
 
 /// The documents that are compared, as arguments of the command.
 const DOCUMENTS: [&[&str]; 5] = [

@@ -1,14 +1,17 @@
 //! Stacks: those of recorded programs against their sources and against perf,
-//! of fresh recordings against the perf that made them.
+//! of fresh recordings against the perf that made them, there and from a bundle
+//! without the programs.
 
 // A test that cannot go on panics.
 #![allow(clippy::unwrap_used)]
 
 mod any;
+mod carried;
 #[path = "../common/mod.rs"]
 mod common;
 mod live;
 mod perf;
+mod programs;
 mod recorded;
 
 use crate::common::contend_on;

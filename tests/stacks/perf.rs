@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 pub(crate) fn script(capture: &Path, event: &str, root: Option<&Path>) -> Option<Counted> {
     let mut command = Command::new("perf");
     command
+        // Its cache is where the capture is, if it has one.
+        .env("HOME", capture.parent().unwrap())
         .args(["script", "--no-inline", "-F", "comm,event,ip,sym,dso", "-i"])
         .arg(capture)
         .stdin(Stdio::null());
@@ -48,6 +50,16 @@ pub(crate) fn script(capture: &Path, event: &str, root: Option<&Path>) -> Option
     Some(counted)
 }
 
+/// What perf prints of a recording of `cpu-clock` where it was made: perfs call
+/// the event differently.
+pub(crate) fn live_script(capture: &Path) -> Counted {
+    let names = ["cpu-clock", "cpu-clock:ppp", "cpu-clock:pppH"];
+    let all = names
+        .iter()
+        .filter_map(|event| script(capture, event, None));
+    all.max_by_key(|stacks| stacks.len()).unwrap()
+}
+
 /// `55d0 name (/path/binary)`: what to call it, and whether it is the kernel's.
 fn frame(line: &str) -> Option<(String, bool)> {
     let (_, rest) = line.trim_start().split_once(' ')?;
@@ -66,9 +78,16 @@ fn frame(line: &str) -> Option<(String, bool)> {
 /// A name without what perf's demangler leaves out: parameters; and without
 /// the version of a symbol.
 fn plain(name: &str) -> String {
-    let name = name.split("@@").next().unwrap_or(name);
+    // `free@@GLIBC_2.2.5`, `cfree@GLIBC_2.2.5`, but `free@plt`.
+    let version = name.split_once('@').filter(|(_, end)| *end != "plt");
+    let name = version.map_or(name, |(name, _)| name);
     let name = name.split(" [clone").next().unwrap_or(name);
     let name = name.trim_end_matches(" const");
+    if name == "_dl_start_user" {
+        // In the dynamic linker, the label behind the call in `_start`. perf looks
+        // callers up where they go on, we look them up at the call.
+        return "_start".to_owned();
+    }
     let mut depth = 0;
     let mut end = name.len();
     // The last pair of brackets; `operator()` has them in its name.
@@ -122,7 +141,8 @@ pub(crate) struct Comparison {
     pub(crate) differences: Vec<String>,
 }
 
-pub(crate) fn compare(perf: &Counted, ours: &Counted) -> Comparison {
+/// Compares stacks; those through the vdso only where both have it.
+pub(crate) fn compare(perf: &Counted, ours: &Counted, vdso: bool) -> Comparison {
     let ours = as_perf(ours);
     let mut found = Comparison::default();
     let is_vdso = |stack: &Vec<String>| {
@@ -132,7 +152,7 @@ pub(crate) fn compare(perf: &Counted, ours: &Counted) -> Comparison {
     let all: BTreeSet<&Vec<String>> = perf.keys().chain(ours.keys()).collect();
     for stack in all {
         let [perfs, our] = [perf, &ours].map(|all| all.get(stack).copied().unwrap_or(0));
-        if is_vdso(stack) {
+        if !vdso && is_vdso(stack) {
             found.in_vdso += perfs;
             continue;
         }

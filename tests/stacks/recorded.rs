@@ -219,7 +219,7 @@ fn stacks_are_perfs() {
             }
             own
         };
-        let found = compare(&own(&perfs), &own(&ours));
+        let found = compare(&own(&perfs), &own(&ours), false);
         assert!(found.frames > 1000, "{name}: {found:?}");
         assert!(
             found.equal * 1000 >= found.frames * 999,

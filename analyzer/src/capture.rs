@@ -5,7 +5,11 @@ use crate::space::AddressSpace;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
 use contend_bundle::Bundle;
-use contend_perfdata::{Attr, AttrFlags, Batch, Header, PerfData, RawRecord, WalkReport, Walker};
+use contend_perfdata::{
+    At, Attr, AttrFlags, Batch, Header, PerfData, RawRecord, SideBand, SymbolFile, SymbolFileKind,
+    WalkReport, Walker,
+};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -221,7 +225,8 @@ impl Capture {
     /// Builds the address space from the side band of a survey, which gives it
     /// away.
     pub fn address_space(&mut self, survey: &mut Survey) -> AddressSpace {
-        let side_band = std::mem::take(&mut survey.side_band);
+        let mut side_band = std::mem::take(&mut survey.side_band);
+        run_dex_code(&mut side_band, &self.header().features.symbol_files);
         let build_ids = &self.header().features.build_ids;
         let space = AddressSpace::build(side_band, build_ids);
         self.given_up = space.given_up();
@@ -234,5 +239,23 @@ impl Capture {
         let is_monotonic =
             |attr: &Attr| attr.has_flags(AttrFlags::USE_CLOCKID) && attr.clockid == CLOCK_MONOTONIC;
         !attrs.is_empty() && attrs.iter().all(|event| is_monotonic(&event.attr))
+    }
+}
+/// Makes code of what Android's virtual machine interprets: it is mapped as
+/// data, and is in the call chains of simpleperf, which says that it has functions.
+fn run_dex_code(side_band: &mut [(At, SideBand)], files: &[SymbolFile]) {
+    const PROT_EXEC: u32 = 4;
+    let dex = files.iter().filter(|file| file.kind == SymbolFileKind::Dex);
+    let dex: BTreeSet<&[u8]> = dex.map(|file| file.path.as_bytes()).collect();
+    if dex.is_empty() {
+        return;
+    }
+    for (_, event) in side_band {
+        if let SideBand::Mmap(mmap) = event
+            && dex.contains(&*mmap.path)
+        {
+            mmap.protection = mmap.protection.map(|bits| bits | PROT_EXEC);
+            mmap.is_data = false;
+        }
     }
 }

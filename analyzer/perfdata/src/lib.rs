@@ -27,9 +27,10 @@ pub use events::EventTable;
 pub use header::foreign;
 pub use header::{
     Attr, AuxtraceEntry, BuildId, CacheInfo, ClockData, Compressed, CpuPlace, CpuTopology,
-    EventAttr, EventDesc, Features, Format, GroupDesc, Header, HybridNode, MAX_CPUS, Machine,
-    MemNode, MemTopology, Note, NrCpus, NumaNode, PmuCaps, SampleTime, TraceEvent, TraceField,
-    TraceFlags, TraceFormat, TracingData, Writer, cpu_list, feature, feature_name,
+    EventAttr, EventDesc, Features, FileSymbol, Format, GroupDesc, Header, HybridNode, MAX_CPUS,
+    Machine, MemNode, MemTopology, Note, NrCpus, NumaNode, PmuCaps, SampleTime, SymbolFile,
+    SymbolFileKind, TraceEvent, TraceField, TraceFlags, TraceFormat, TracingData, Writer, cpu_list,
+    feature, feature_name,
 };
 pub use linux_perf_event_reader::{AttrFlags, Endianness, SampleFormat};
 pub use open::PerfData;

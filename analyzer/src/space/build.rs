@@ -17,6 +17,10 @@ const DEEPEST_CHAIN: u32 = 64;
 /// `PROT_EXEC` of `mmap(2)`.
 const PROT_EXEC: u32 = 4;
 
+/// With this bit simpleperf marks mappings that it makes up, each for a function
+/// of a JIT compiler (`map_flags::PROT_JIT_SYMFILE_MAP` in its `thread_tree.h`).
+const PROT_JIT_SYMFILE_MAP: u32 = 0x4000;
+
 struct Growing {
     maps: Sweep,
     parent: Option<(ImageId, At)>,
@@ -196,9 +200,12 @@ impl Builder {
             dso,
             flags: mmap.flags,
             executable: match mmap.protection {
-                Some(protection) => protection & PROT_EXEC != 0,
+                Some(protection) => protection & (PROT_EXEC | PROT_JIT_SYMFILE_MAP) != 0,
                 None => !mmap.is_data,
             },
+            compiled: mmap
+                .protection
+                .is_some_and(|protection| protection & PROT_JIT_SYMFILE_MAP != 0),
         };
         // An allocator maps the same range of the same thing again and again: that
         // is one mapping that goes on, not one for each time.
@@ -253,6 +260,7 @@ impl Builder {
             dso,
             flags: 0,
             executable: true,
+            compiled: false,
         });
         self.images[KERNEL.0 as usize].maps.map(start, end, map, at);
     }

@@ -55,6 +55,10 @@ pub struct Mapping {
     /// Whether code may run in it; old writers told of such mappings only, and
     /// marked those of data.
     pub executable: bool,
+    /// Whether simpleperf made it up for a function of a JIT compiler. The file
+    /// has the function's symbol at the address where it ran, so addresses in
+    /// such a mapping are absolute.
+    pub compiled: bool,
 }
 
 /// Where the capture's kernel was.
@@ -295,6 +299,11 @@ impl AddressSpace {
         &self.maps[map.0 as usize]
     }
 
+    /// All mappings.
+    pub(crate) fn maps(&self) -> impl Iterator<Item = &Mapping> {
+        self.maps.iter()
+    }
+
     /// What is mapped by a mapping.
     pub fn dso(&self, dso: DsoId) -> &Dso {
         &self.dsos[dso.0 as usize]
@@ -319,6 +328,7 @@ impl AddressSpace {
         match self.dso(mapping.dso).kind {
             DsoKind::Anonymous | DsoKind::Kernel => address,
             DsoKind::Vdso | DsoKind::Module => offset,
+            DsoKind::File if mapping.compiled => address,
             DsoKind::File => offset.wrapping_add(mapping.file_offset),
         }
     }

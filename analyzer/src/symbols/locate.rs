@@ -20,6 +20,7 @@ use super::debuginfod::{Debuginfod, Wanted};
 use super::folders::{by_id, by_name};
 use super::hunt::{Hunt, Refusal, examine, hex, spellings, unpadded};
 use super::image::{Image, Origin};
+use super::recorded::Recorded;
 use crate::capture::Capture;
 use crate::space::{Dso, DsoKind};
 use anyhow::{Context, Result, bail, ensure};
@@ -83,6 +84,8 @@ pub(crate) struct Locator {
     pub(super) roots: Vec<Root>,
     /// Asked for what is in none of them.
     pub(super) debuginfod: Option<Debuginfod>,
+    /// What the recorder itself wrote down.
+    recorded: Recorded,
 }
 
 /// A place with binaries.
@@ -102,7 +105,11 @@ impl Locator {
     /// When what the user named is not there or is no archive.
     pub(crate) fn new(sources: &SymbolSources, capture: &Capture) -> Result<Self> {
         let threads = capture.pool().current_num_threads();
-        Self::open(sources, capture.path(), capture.bundle().cloned(), threads)
+        let mut locator = Self::open(sources, capture.path(), capture.bundle().cloned(), threads)?;
+        if sources.enabled {
+            locator.recorded = Recorded::new(&capture.header().features.symbol_files);
+        }
+        Ok(locator)
     }
 
     /// A search for what is in no capture.
@@ -124,6 +131,7 @@ impl Locator {
             pool: None,
             roots: Vec::new(),
             debuginfod: None,
+            recorded: Recorded::default(),
         };
         if !sources.enabled {
             return Ok(locator);
@@ -182,6 +190,11 @@ impl Locator {
     /// The bundle that the capture is in.
     pub(super) fn bundle(&self) -> Option<&Bundle> {
         self.bundle.as_deref()
+    }
+
+    /// What the recorder itself wrote down.
+    pub(super) fn recorded(&self) -> &Recorded {
+        &self.recorded
     }
 
     /// Takes a member out of the bundle.

@@ -5,6 +5,7 @@
 //!   → locate   which file is the binary; the build-id proves it
 //!   → jit      code that programs made: lists and dumps of their compilers
 //!   → binary   symbol tables and debug information: one worker a binary
+//!   → recorded what the recorder itself says of a binary that is not here
 //!   → names    an answer for each place, and what was missing
 //! ```
 //! Nothing is asked of the machine that reads but files with the recorded
@@ -34,6 +35,7 @@ mod minidebug;
 mod names;
 mod needs;
 mod perf_map;
+mod recorded;
 mod regular;
 mod starts;
 mod symtab;

@@ -6,6 +6,7 @@ use super::elf::Use;
 use super::jit::Jit;
 use super::kernel::Kernel;
 use super::locate::{Locator, Search};
+use super::recorded::Placed;
 use super::symtab::Symbol;
 use crate::result::MissingBinary;
 use crate::space::{AddressSpace, Dso, DsoId, DsoKind, MapId};
@@ -132,6 +133,7 @@ impl Names {
             has_kernel(space, &spots),
             &mut names.warnings,
         )?;
+        let recorded = locator.recorded().placed(space);
         let mut missing: BTreeSet<(String, Option<String>)> = BTreeSet::new();
         let mut wanted: Vec<(&Dso, &[Spot])> = Vec::new();
         for spots in spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made)) {
@@ -146,7 +148,8 @@ impl Names {
                 DsoKind::Anonymous => {}
                 DsoKind::Kernel | DsoKind::Module => {
                     for &spot in spots {
-                        match kernel.symbol(dso, spot.address, spot.offset, spot.used) {
+                        let symbol = kernel.symbol(dso, spot.address, spot.offset, spot.used);
+                        match symbol.or_else(|| recorded.symbol(spot)) {
                             Some(symbol) => names.know(spot, symbol),
                             None if spot.used == Use::Code || dso.build_id.is_some() => {
                                 missing.insert(Kernel::missing(dso));
@@ -158,7 +161,9 @@ impl Names {
                 DsoKind::File | DsoKind::Vdso if is_needed(dso, spots) => {
                     wanted.push((dso, spots));
                 }
-                DsoKind::File | DsoKind::Vdso => {}
+                DsoKind::File | DsoKind::Vdso => {
+                    names.know_recorded(&recorded, spots);
+                }
             }
         }
         let results: Vec<_> = pool.install(|| {
@@ -175,6 +180,9 @@ impl Names {
             let path = dso.display_name().into_owned();
             names.remark(&path, dso, &search);
             let Some(answers) = answers else {
+                if names.know_recorded(&recorded, spots) {
+                    continue;
+                }
                 missing.insert((path, dso.build_id.map(|id| id.to_string())));
                 continue;
             };
@@ -212,6 +220,18 @@ impl Names {
             frames: Vec::new(),
         };
         self.answers.push((spot, answer));
+    }
+
+    /// Takes what the recorder knows of spots. Whether it knows all of them.
+    fn know_recorded(&mut self, recorded: &Placed<'_>, spots: &[Spot]) -> bool {
+        let mut is_all = true;
+        for &spot in spots {
+            match recorded.symbol(spot) {
+                Some(symbol) => self.know(spot, symbol),
+                None => is_all = false,
+            }
+        }
+        is_all
     }
 
     /// Says what was refused in the user's own folders, and why the rest of a

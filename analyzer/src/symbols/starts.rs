@@ -39,6 +39,7 @@ impl FunctionStarts {
         spots.sort_unstable();
         spots.dedup();
         let kernel = Kernel::open(space, locator, has_kernel(space, &spots), &mut Vec::new())?;
+        let recorded = locator.recorded().placed(space);
         let runs = spots.chunk_by(|a, b| (a.dso, a.made) == (b.dso, b.made));
         let runs: Vec<&[Spot]> = runs.collect();
         let starts = pool.install(|| {
@@ -55,15 +56,20 @@ impl FunctionStarts {
                         let each = spots.iter();
                         each.map(|spot| {
                             let symbol = kernel.symbol(dso, spot.address, spot.offset, spot.used);
-                            Some(symbol?.offset)
+                            let own = symbol.map(|symbol| symbol.offset);
+                            own.or_else(|| recorded.behind(*spot))
                         })
                         .collect()
                     }
-                    DsoKind::File | DsoKind::Vdso if !is_needed(dso, spots) => Vec::new(),
+                    DsoKind::File | DsoKind::Vdso if !is_needed(dso, spots) => {
+                        spots.iter().map(|&spot| recorded.behind(spot)).collect()
+                    }
                     DsoKind::File | DsoKind::Vdso => {
                         let offsets: Vec<u64> = spots.iter().map(|spot| spot.offset).collect();
-                        let found = locator.find(dso).found;
-                        found.map_or_else(Vec::new, |found| starts(&found, &offsets))
+                        match locator.find(dso).found {
+                            Some(found) => starts(&found, &offsets),
+                            None => spots.iter().map(|&spot| recorded.behind(spot)).collect(),
+                        }
                     }
                 };
                 let each = spots.iter().zip(behind);

@@ -64,7 +64,9 @@ pub fn feature_name(bit: u32) -> String {
 /// Whether [`Features::absorb`](super::Features::absorb) takes the content of a
 /// feature.
 pub(super) fn is_read(bit: u32) -> bool {
-    const OTHERS: [u32; 3] = [
+    const OTHERS: [u32; 5] = [
+        foreign::FEATURE_SIMPLEPERF_FILE,
+        foreign::FEATURE_SIMPLEPERF_FILE2,
         foreign::FEATURE_SIMPLEPERF_META_INFO,
         foreign::FEATURE_HIPERF_WORKLOAD_CMD,
         foreign::FEATURE_HIPERF_RECORD_TIME,
@@ -115,7 +117,10 @@ mod tests {
         assert_eq!(feature_name(200), "200");
         assert!(is_named(33) && !is_named(34));
         assert!(is_read(foreign::FEATURE_SIMPLEPERF_META_INFO) && is_read(feature::CACHE));
-        assert!(!is_read(foreign::FEATURE_SIMPLEPERF_FILE2) && !is_read(feature::CPU_DOMAIN_INFO));
+        assert!(
+            !is_read(foreign::FEATURE_SIMPLEPERF_DEBUG_UNWIND)
+                && !is_read(feature::CPU_DOMAIN_INFO)
+        );
     }
 
     #[test]

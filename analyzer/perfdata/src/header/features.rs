@@ -8,10 +8,12 @@ use super::pmu::{self, GroupDesc, HybridNode, PmuCaps};
 use super::recording::{
     self, AuxtraceEntry, ClockData, Compressed, EventDesc, Machine, SampleTime,
 };
+use super::symbol_files::{self, SymbolFile};
 use super::text::{c_text, string, strings};
 use super::topology::{self, CacheInfo, CpuTopology, MemTopology, NrCpus, NumaNode};
 use super::tracing::TracingData;
 use crate::{Cursor, Endianness};
+use std::sync::Arc;
 
 /// What the features of a capture say. Every field is absent or empty where
 /// the recorder did not write it or the file ends before it. A list that is
@@ -82,6 +84,8 @@ pub struct Features {
     pub e_machine: Option<Machine>,
     /// simpleperf's META_INFO, keys and values.
     pub meta_info: Vec<(String, String)>,
+    /// simpleperf: the functions that samples are in, by file.
+    pub symbol_files: Arc<[SymbolFile]>,
     /// hiperf: the command that was started and recorded.
     pub workload_cmd: Option<String>,
     /// hiperf: when it was recorded, as a text.
@@ -202,6 +206,18 @@ impl Features {
             }
             feature::E_MACHINE => self.e_machine = Some(Machine::parse(cursor)?),
             foreign::FEATURE_SIMPLEPERF_META_INFO => self.meta_info = foreign::meta_info(bytes),
+            foreign::FEATURE_SIMPLEPERF_FILE => {
+                let mut files = Vec::new();
+                let whole = symbol_files::read_plain(bytes, endian, &mut files);
+                self.symbol_files = files.into();
+                whole?;
+            }
+            foreign::FEATURE_SIMPLEPERF_FILE2 => {
+                let mut files = Vec::new();
+                let whole = symbol_files::read_protobuf(bytes, endian, &mut files);
+                self.symbol_files = files.into();
+                whole?;
+            }
             foreign::FEATURE_HIPERF_WORKLOAD_CMD => self.workload_cmd = Some(string(cursor)?),
             foreign::FEATURE_HIPERF_RECORD_TIME => self.record_time = Some(string(cursor)?),
             _ => {}

@@ -24,13 +24,13 @@ fn fresh_recordings_have_perfs_stacks() {
         let Some(program) = compiled(folder, name, compiler, source) else {
             continue;
         };
-        let Some(capture) = recorded(folder, &program, graph) else {
+        // Without it perf leaves out the build-ids of binaries that only unwinding
+        // comes through.
+        let Some(capture) = recorded(folder, &program, &[graph, &["--buildid-all"]].concat())
+        else {
             return;
         };
-        // perf has the names of the kernel that runs now; and it records the
-        // build-ids of binaries with samples or call chains in them, not of those
-        // that only unwinding comes through, so we must be told that they are here.
-        // Of the vdso it keeps a copy.
+        // perf has the names of the kernel that runs now, and keeps a copy of the vdso.
         let cache = folder.join(".debug");
         let names = ["--kallsyms", "/proc/kallsyms", "--symbol-dir", "/"];
         let names = [&names[..], &["--symbol-dir", cache.to_str().unwrap()]].concat();

@@ -10,6 +10,7 @@ mod common;
 mod live;
 mod perf;
 mod recorded;
+mod simpleperf;
 
 use crate::common::contend_on;
 use serde_json::Value;

@@ -13,6 +13,7 @@ mod live;
 mod perf;
 mod programs;
 mod recorded;
+mod simpleperf;
 
 use crate::common::contend_on;
 use serde_json::Value;

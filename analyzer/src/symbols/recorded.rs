@@ -134,3 +134,100 @@ impl Placed<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contend_perfdata::{At, CpuMode, FileId, Mmap, SideBand};
+
+    const AT: At = At { time: 1, pos: 1 };
+
+    /// Start, offset in the file and protection of a mapping of 0x1000 bytes.
+    fn space(path: &str, maps: &[(u64, u64, u32)]) -> AddressSpace {
+        let mapped = maps.iter().map(|&(start, file_offset, protection)| {
+            let mmap = Mmap {
+                pid: 7,
+                tid: 7,
+                start,
+                length: 0x1000,
+                file_offset,
+                path: path.as_bytes().into(),
+                file: FileId::Unknown,
+                protection: Some(protection),
+                flags: 2,
+                is_data: false,
+                mode: CpuMode::User,
+            };
+            (AT, SideBand::Mmap(mmap))
+        });
+        AddressSpace::build(mapped.collect(), &[])
+    }
+
+    fn file(path: &str, kind: SymbolFileKind, min: (u64, Option<u64>)) -> SymbolFile {
+        let symbol = |vaddr, len, name: &str| {
+            let name = name.into();
+            FileSymbol { vaddr, len, name }
+        };
+        SymbolFile {
+            path: path.into(),
+            kind,
+            min_vaddr: min.0,
+            min_vaddr_at: min.1,
+            symbols: vec![
+                symbol(0x3000, 0x800, "outer"),
+                symbol(0x3010, 0x10, "_Z5innerv"),
+                symbol(0x4800, 0x10, "far"),
+            ],
+        }
+    }
+
+    fn name(file: SymbolFile, space: &AddressSpace, address: u64) -> Option<(String, u64)> {
+        let recorded = Recorded::new(&Arc::from([file]));
+        let placed = recorded.placed(space);
+        let map = space.find(CpuMode::User, 7, address, AT).unwrap();
+        let spot = Spot::code(space, map, address);
+        let symbol = placed.symbol(spot);
+        let behind = symbol.as_ref().map(|symbol| symbol.offset);
+        assert_eq!(placed.behind(spot), behind);
+        let start = spot.before(behind.unwrap_or(0));
+        let first = placed.symbol(start).map(|symbol| symbol.offset);
+        assert_eq!(first, behind.map(|_| 0));
+        symbol.map(|symbol| (symbol.name.to_string(), symbol.offset))
+    }
+
+    fn known(name: &str, offset: u64) -> Option<(String, u64)> {
+        Some((name.to_owned(), offset))
+    }
+
+    #[test]
+    fn elf_files_are_placed_by_their_lowest_code() {
+        // Code at 0x1000 in the file is at 0x3000, in two mappings.
+        let space = space(
+            "/a",
+            &[(0x10000, 0, 1), (0x11000, 0x1000, 5), (0x12000, 0x2000, 5)],
+        );
+        for place in [None, Some(0x1000)] {
+            let file = || file("/a", SymbolFileKind::Elf, (0x3000, place));
+            assert_eq!(name(file(), &space, 0x11004), known("outer", 4));
+            assert_eq!(name(file(), &space, 0x11014), known("inner()", 4));
+            assert_eq!(name(file(), &space, 0x11024), known("outer", 0x24));
+            assert_eq!(name(file(), &space, 0x12808), known("far", 8));
+            assert_eq!(name(file(), &space, 0x11900), None);
+        }
+        let other = file("/b", SymbolFileKind::Elf, (0x3000, None));
+        assert_eq!(name(other, &space, 0x11004), None);
+    }
+
+    #[test]
+    fn dex_code_is_by_offset_and_compiled_code_by_address() {
+        let dex = file("/x.vdex", SymbolFileKind::Dex, (0x9000, None));
+        let mapped = space("/x.vdex", &[(0x10000, 0x3000, 5)]);
+        assert_eq!(name(dex, &mapped, 0x10018), known("inner()", 8));
+        let jit = || file("/jit", SymbolFileKind::Elf, (0, None));
+        let mapped = space("/jit", &[(0x3000, 0, 0x4000), (0x4000, 0, 0x4000)]);
+        assert_eq!(name(jit(), &mapped, 0x3024), known("outer", 0x24));
+        assert_eq!(name(jit(), &mapped, 0x4801), known("far", 1));
+        let other = file("/jit", SymbolFileKind::Other, (0, None));
+        assert_eq!(name(other, &mapped, 0x4801), None);
+    }
+}

@@ -1,106 +1,137 @@
 //! What functions and system calls say of a wait: that it is for a lock, or that
 //! a thread has nothing to do. Tables; a name that is not in them says nothing.
 
-/// Functions that wait for a lock, by what their plain name begins with. Those
-/// that stand next to each other in a stack are one wait, named by the outermost.
+/// Functions that wait for a lock or for another thread's work, by what their
+/// plain name begins with. Who waits in one is never without work. Those that
+/// stand next to each other in a stack are one wait, named by the outermost.
 const LOCKS: &[&str] = &[
     // glibc, musl, bionic
     "pthread_mutex_lock",
     "pthread_mutex_timedlock",
     "pthread_mutex_clocklock",
     "pthread_mutex_lock_full",
+    "pthread_mutex_cond_lock",
     "pthread_rwlock_rdlock",
     "pthread_rwlock_wrlock",
     "pthread_rwlock_timed",
-    "pthread_cond_wait",
-    "pthread_cond_timedwait",
-    "pthread_cond_clockwait",
     "pthread_barrier_wait",
     "pthread_clockjoin",
     "pthread_join",
     "pthread_timedjoin",
     "pthread_once",
+    "lll_lock",
     "lll_lock_wait",
     "lll_lock_wait_private",
-    "sem_wait",
-    "sem_timedwait",
-    "sem_clockwait",
-    "new_sem_wait",
-    "futex_abstimed_wait",
+    "lll_lock_elision",
+    "lll_mutex_lock_optimized",
+    "lll_cond_lock",
+    "lll_timedlock_wait",
+    "lll_clocklock_wait",
     "futex_lock_pi",
     "NonPI::MutexLockWithTimeout",
     "NormalMutexLock",
     // C++
-    "std::condition_variable::wait",
     "std::mutex::lock",
+    "std::recursive_mutex::lock",
+    "std::shared_mutex::lock",
+    "std::__1::mutex::lock",
+    "std::__1::recursive_mutex::lock",
     "std::thread::join",
     "__gthread_mutex_lock",
     "absl::Mutex::Lock",
     "absl::Mutex::Block",
-    "absl::CondVar::Wait",
     "tbb::detail::r1::wait_on_address",
     "QMutex::lock",
-    "QWaitCondition::wait",
     "g_mutex_lock",
-    "g_cond_wait",
+    "gomp_mutex_lock",
+    "gomp_team_barrier_wait",
     // Rust
     "std::sync::mutex::Mutex",
     "std::sync::poison::mutex::Mutex",
     "std::sync::rwlock::RwLock",
     "std::sync::poison::rwlock::RwLock",
-    "std::sync::condvar::Condvar",
-    "std::sync::poison::condvar::Condvar",
     "std::sync::barrier::Barrier",
-    "std::sync::mpsc::",
-    "std::sync::mpmc::",
     "std::sync::once::",
-    "std::thread::park",
-    "std::thread::current::park",
     "std::thread::JoinHandle",
     "std::thread::JoinInner",
     "std::sys::sync::mutex::",
     "std::sys::sync::rwlock::",
-    "std::sys::sync::condvar::",
     "std::sys::sync::once::",
-    "std::sys::sync::thread_parking::",
-    "std::sys::pal::unix::futex::futex_wait",
     "std::sys::pal::unix::thread::Thread::join",
-    "std::sys::futex::futex_wait",
     "parking_lot::",
-    "parking_lot_core::",
     "lock_api::",
-    "crossbeam_channel::",
     // Go
     "sync.(*Mutex).",
     "sync.(*RWMutex).",
-    "sync.(*Cond).Wait",
     "sync.(*WaitGroup).Wait",
     "internal/sync.(*Mutex).",
     "runtime.semacquire",
     "runtime.lock2",
-    "runtime.futexsleep",
-    "runtime.notesleep",
     // JVMs
     "ObjectMonitor::enter",
     "ObjectMonitor::EnterI",
-    "ObjectMonitor::wait",
     "ObjectSynchronizer::",
     "Monitor::lock",
-    "Monitor::wait",
     "Mutex::lock",
     "PlatformMonitor::",
+    "art::Monitor::",
+    "art::Mutex::",
+    "art::ReaderWriterMutex::",
+    "java.util.concurrent.locks.",
+];
+
+/// Functions that wait to be told of something: a lock, or work. Only who calls
+/// them tells which of both.
+const WAITS: &[&str] = &[
+    "pthread_cond_wait",
+    "pthread_cond_timedwait",
+    "pthread_cond_clockwait",
+    "sem_wait",
+    "sem_timedwait",
+    "sem_clockwait",
+    "new_sem_wait",
+    "futex_wait",
+    "futex_wait_cancelable",
+    "futex_reltimed_wait",
+    "futex_abstimed_wait",
+    "std::condition_variable::wait",
+    "std::__1::condition_variable::",
+    "std::__condvar::wait",
+    "absl::CondVar::Wait",
+    "QWaitCondition::wait",
+    "g_cond_wait",
+    "std::sync::condvar::Condvar",
+    "std::sync::poison::condvar::Condvar",
+    "std::sync::mpsc::",
+    "std::sync::mpmc::",
+    "std::thread::park",
+    "std::thread::current::park",
+    "std::sys::sync::condvar::",
+    "std::sys::sync::thread_parking::",
+    "std::sys::pal::unix::futex::futex_wait",
+    "std::sys::futex::futex_wait",
+    "parking_lot::condvar::",
+    "parking_lot_core::",
+    "crossbeam_channel::",
+    "sync.(*Cond).Wait",
+    "runtime.futexsleep",
+    "runtime.notesleep",
+    "ObjectMonitor::wait",
+    "Monitor::wait",
+    "PlatformMonitor::wait",
     "PlatformEvent::park",
     "Parker::park",
     "Unsafe_Park",
-    "art::Monitor::",
-    "art::Mutex::",
     "art::ConditionVariable::",
-    "art::ReaderWriterMutex::",
     "java.lang.Object.wait",
-    "java.util.concurrent.locks.",
+    "java.util.concurrent.locks.LockSupport.park",
+    "java.util.concurrent.locks.AbstractQueuedSynchronizer$ConditionObject.",
     "jdk.internal.misc.Unsafe.park",
     "sun.misc.Unsafe.park",
-    // the kernel's own
+];
+
+/// Locks of the kernel.
+const KERNEL_LOCKS: &[&str] = &[
     "mutex_lock",
     "mutex_lock_slowpath",
     "rwsem_down_read_slowpath",
@@ -112,41 +143,56 @@ const LOCKS: &[&str] = &[
     "wait_on_bit",
 ];
 
-/// Functions in which a thread waits for work, and what the wait is called.
+/// What stands between a program and the lock call that it makes: guards, and the
+/// insides of libraries.
+const GLUE: &[&str] = &[
+    "gthread_",
+    "std::mutex::",
+    "std::recursive_mutex::",
+    "std::timed_mutex::",
+    "std::shared_mutex::",
+    "std::__shared_mutex_pthread::",
+    "std::__glibcxx_rwlock_",
+    "std::__condvar::",
+    "std::condition_variable",
+    "std::lock<",
+    "std::lock_guard<",
+    "std::unique_lock<",
+    "std::scoped_lock<",
+    "std::shared_lock<",
+    "std::__1::mutex::",
+    "std::__1::condition_variable",
+    "std::__1::lock_guard<",
+    "std::__1::unique_lock<",
+    "std::__1::scoped_lock<",
+    "std::sync::",
+    "std::sys::",
+    "parking_lot::",
+    "parking_lot_core::",
+    "lock_api::",
+];
+
+/// Functions in which a thread waits for work, and what the wait is called. Some
+/// of them run the work, too: they count where they make the wait themselves.
 const IDLE: &[(&str, &str)] = &[
     ("epoll_wait", "epoll"),
     ("epoll_pwait", "epoll"),
-    ("do_epoll_wait", "epoll"),
-    ("ep_poll", "epoll"),
     ("ppoll", "poll"),
     ("poll", "poll"),
-    ("do_sys_poll", "poll"),
-    ("do_poll", "poll"),
     ("select", "select"),
     ("pselect", "select"),
-    ("do_select", "select"),
-    ("core_sys_select", "select"),
     ("accept", "accept"),
     ("accept4", "accept"),
-    ("inet_csk_accept", "accept"),
     ("clock_nanosleep", "sleep"),
     ("nanosleep", "sleep"),
     ("usleep", "sleep"),
     ("sleep", "sleep"),
-    ("hrtimer_nanosleep", "sleep"),
-    ("do_nanosleep", "sleep"),
     ("std::thread::sleep", "sleep"),
     ("time.Sleep", "sleep"),
     ("pause", "sleep"),
     ("sigwaitinfo", "signal"),
     ("sigtimedwait", "signal"),
     ("sigwait", "signal"),
-    ("worker_thread", "pool"),
-    ("smpboot_thread_fn", "pool"),
-    ("rcu_gp_fqs_loop", "pool"),
-    ("kswapd", "pool"),
-    ("io_wqe_worker", "pool"),
-    ("io_wq_worker", "pool"),
     ("rayon_core::sleep::", "pool"),
     (
         "rayon_core::registry::WorkerThread::wait_until_cold",
@@ -162,9 +208,9 @@ const IDLE: &[(&str, &str)] = &[
     ("g_main_context_poll", "poll"),
     ("QThreadPoolThread::run", "pool"),
     ("tbb::detail::r1::market::", "pool"),
-    ("gomp_team_barrier_wait", "pool"),
+    ("tbb::detail::r1::rml::", "pool"),
     ("gomp_thread_start", "pool"),
-    ("__kmp_fork_barrier", "pool"),
+    ("kmp_fork_barrier", "pool"),
     ("runtime.findRunnable", "pool"),
     ("runtime.findrunnable", "pool"),
     ("runtime.netpoll", "epoll"),
@@ -177,6 +223,98 @@ const IDLE: &[(&str, &str)] = &[
     ("art::ThreadPool::GetTask", "pool"),
     ("android::Looper::pollOnce", "poll"),
     ("android::Looper::pollInner", "poll"),
+];
+
+/// The same in the kernel.
+const KERNEL_IDLE: &[(&str, &str)] = &[
+    ("do_epoll_wait", "epoll"),
+    ("ep_poll", "epoll"),
+    ("do_sys_poll", "poll"),
+    ("do_poll", "poll"),
+    ("do_select", "select"),
+    ("core_sys_select", "select"),
+    ("inet_csk_accept", "accept"),
+    ("hrtimer_nanosleep", "sleep"),
+    ("do_nanosleep", "sleep"),
+];
+
+/// Kernel threads that wait for work, when they do nothing but sleep.
+const KERNEL_THREADS: &[&str] = &[
+    "worker_thread",
+    "rescuer_thread",
+    "kthread_worker_fn",
+    "smpboot_thread_fn",
+    "rcu_gp_fqs_loop",
+    "kswapd",
+    "io_wqe_worker",
+    "io_wq_worker",
+];
+
+/// How the kernel sleeps, and what traces it there.
+const SLEEPS: &[&str] = &[
+    "schedule",
+    "schedule_timeout",
+    "schedule_hrtimeout_range",
+    "schedule_preempt_disabled",
+    "finish_task_switch",
+    "switch_to",
+    "kswapd_try_to_sleep",
+    "io_wq_worker_sleeping",
+    "traceiter_",
+    "trace_event_raw_event_",
+    "trace_sched_switch",
+    "perf_",
+    "bpf_",
+];
+
+/// What shows that the kernel did something else than the call for work: the
+/// thread waited for memory or for a disk.
+const KERNEL_WORK: &[&str] = &[
+    "io_schedule",
+    "exc_page_fault",
+    "asm_exc_page_fault",
+    "do_page_fault",
+    "do_user_addr_fault",
+    "handle_mm_fault",
+];
+
+/// What may stand between a function that waits for work and the wait, besides
+/// the wait itself: the insides of run-times. None of it runs the work.
+const BETWEEN: &[&str] = &[
+    "syscall",
+    "syscall_cancel",
+    "internal_syscall_cancel",
+    "syscall_cancel_arch",
+    "syscall_cp",
+    "syscall_cp_asm",
+    "cp_end",
+    "gomp_simple_barrier_wait",
+    "gomp_barrier_wait",
+    "gomp_barrier_wait_end",
+    "do_wait",
+    "do_spin",
+    "kmp_",
+    "tbb::detail::r1::binary_semaphore::",
+    "tbb::detail::r1::futex_wait",
+    "QWaitConditionPrivate::",
+    "g_async_queue_",
+    "std::sync::",
+    "std::sys::",
+    "std::thread::",
+    "rayon_core::latch::",
+    "rayon_core::sleep::",
+    "tokio::loom::",
+    "tokio::runtime::driver::",
+    "tokio::runtime::io::",
+    "tokio::runtime::time::",
+    "tokio::runtime::park::",
+    "tokio::runtime::scheduler::multi_thread::park::",
+    "runtime.",
+    "Semaphore::",
+    "PosixSemaphore::",
+    "Monitor::IWait",
+    "art::futex",
+    "java.util.concurrent.",
 ];
 
 /// System calls in which threads sleep: name, number on x86_64 and on aarch64
@@ -292,6 +430,12 @@ fn plain(name: &str) -> &str {
     let name = name.strip_prefix("GI_").unwrap_or(name);
     let name = name.trim_start_matches('_');
     let name = name.strip_prefix("libc_").unwrap_or(name);
+    // What templates give back is written in front of their names.
+    let results = ["void ", "bool ", "std::cv_status "];
+    let name = results
+        .iter()
+        .find_map(|result| name.strip_prefix(result))
+        .unwrap_or(name);
     // `<std::sync::mutex::Mutex<T>>::lock`
     name.trim_start_matches('<')
 }
@@ -302,23 +446,99 @@ fn begins(name: &str, start: &str) -> bool {
     let Some(rest) = name.strip_prefix(start) else {
         return false;
     };
-    let is_open = start.ends_with([':', '.']);
+    let is_open = start.ends_with([':', '.', '_', '<']);
     is_open
         || !rest.starts_with(|c: char| c.is_ascii_lowercase())
             && (!rest.starts_with('_') || start.len() > 12)
 }
 
-/// Whether a function waits for a lock.
-pub(super) fn is_lock(function: &str) -> bool {
-    let name = plain(function);
-    LOCKS.iter().any(|start| begins(name, start))
+fn has(table: &[&str], name: &str) -> bool {
+    table.iter().any(|start| begins(name, start))
 }
 
-/// What a function waits for when it has nothing to do.
-pub(super) fn idle(function: &str) -> Option<&'static str> {
+/// What a function is to those around it in a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It waits for a lock or for another thread's work.
+    Lock,
+    /// It waits to be told of something.
+    Wait,
+    /// In it a thread waits for work.
+    Idle(&'static str),
+    /// It belongs to the wait of those that it is called by.
+    Between,
+    /// A kernel thread's own function.
+    Thread,
+    /// Anything else.
+    Other,
+}
+
+/// What a function of a program or library is.
+pub(super) fn role(function: &str) -> Role {
     let name = plain(function);
-    let found = IDLE.iter().find(|(start, _)| begins(name, start));
-    found.map(|(_, what)| *what)
+    let idle = || IDLE.iter().find(|(start, _)| begins(name, start));
+    if has(WAITS, name) {
+        Role::Wait
+    } else if has(LOCKS, name) {
+        Role::Lock
+    } else if let Some((_, what)) = idle() {
+        Role::Idle(what)
+    } else if has(BETWEEN, name) {
+        Role::Between
+    } else {
+        Role::Other
+    }
+}
+
+/// What a function of the kernel is. There, [`Role::Between`] is the sleep itself
+/// and [`Role::Lock`] also the wait for memory or a disk.
+pub(super) fn kernel_role(function: &str) -> Role {
+    let name = plain(function);
+    let idle = || KERNEL_IDLE.iter().find(|(start, _)| begins(name, start));
+    if has(KERNEL_LOCKS, name) || has(KERNEL_WORK, name) {
+        Role::Lock
+    } else if let Some((_, what)) = idle() {
+        Role::Idle(what)
+    } else if has(KERNEL_THREADS, name) {
+        Role::Thread
+    } else if has(SLEEPS, name) {
+        Role::Between
+    } else {
+        Role::Other
+    }
+}
+
+/// Whether a function waits for a lock, or may.
+pub(super) fn is_lock(function: &str, is_kernel: bool) -> bool {
+    let name = plain(function);
+    match is_kernel {
+        true => has(KERNEL_LOCKS, name),
+        false => has(LOCKS, name) || has(WAITS, name),
+    }
+}
+
+/// Whether a function only passes a lock call on.
+pub(super) fn is_glue(function: &str) -> bool {
+    let name = plain(function);
+    GLUE.iter().any(|start| name.starts_with(start))
+}
+
+/// Whether a binary is the C library.
+pub(super) fn is_libc(dso: &str) -> bool {
+    let name = dso.rsplit('/').next().unwrap_or(dso);
+    let starts = ["libc.", "libc-", "libpthread.", "libpthread-", "ld-musl-"];
+    starts.iter().any(|start| name.starts_with(start))
+}
+
+/// A lock call as programs write it.
+pub(super) fn shown(function: &str) -> &str {
+    let name = function.split('@').next().unwrap_or(function);
+    let name = name.strip_prefix("__GI_").unwrap_or(name);
+    let bare = name.trim_start_matches('_');
+    match bare.starts_with("pthread_") {
+        true => bare,
+        false => name,
+    }
 }
 
 /// The same of a system call.
@@ -401,23 +621,33 @@ mod tests {
             "parking_lot::raw_mutex::RawMutex::lock_slow",
             "sync.(*Mutex).lockSlow",
             "ObjectMonitor::enter(JavaThread*)",
-            "rwsem_down_write_slowpath",
-            "__mutex_lock.constprop.0",
+            "lll_mutex_lock_optimized",
+            "void std::condition_variable::wait<main::{lambda()#1}>(std::unique_lock<std::mutex>&)",
         ] {
-            assert!(is_lock(name), "{name}");
+            assert!(is_lock(name, false), "{name}");
         }
+        for name in ["rwsem_down_write_slowpath", "__mutex_lock.constprop.0"] {
+            assert!(is_lock(name, true), "{name}");
+        }
+        // The call of the kernel that all locks of programs end in.
+        assert!(!is_lock("futex_wait", true));
         for name in [
             "main",
             "pthread_mutex_unlock",
             "wait_account_lock(Stat&)",
             "mutex",
+            "__lll_lock_wake",
         ] {
-            assert!(!is_lock(name), "{name}");
+            assert!(!is_lock(name, false), "{name}");
         }
     }
 
     #[test]
     fn idle_loops() {
+        let idle = |name| match role(name) {
+            Role::Idle(what) => Some(what),
+            _ => None,
+        };
         assert_eq!(idle("epoll_wait@@GLIBC_2.3.2"), Some("epoll"));
         assert_eq!(idle("__GI___clock_nanosleep"), Some("sleep"));
         assert_eq!(idle("__poll"), Some("poll"));

@@ -1,6 +1,6 @@
 //! Stacks with names, and what the names say of a wait: each stack once.
 
-use super::calls;
+use super::calls::{self, Role};
 use super::event::StackId;
 use super::interval::State;
 use super::totals::Key;
@@ -64,9 +64,9 @@ impl<'a> NamedTree<'a> {
     }
 
     /// What a thread waited for when it had nothing to do. Who was preempted did
-    /// not wait.
+    /// not wait; where the capture does not tell, the stack does.
     pub(super) fn idle(&self, key: &Key) -> Option<&'static str> {
-        if !matches!(key.state, State::Blocked(_)) {
+        if !matches!(key.state, State::Blocked(_) | State::Unknown) {
             return None;
         }
         let by_number = self.by_number(key.syscall);
@@ -104,26 +104,59 @@ impl Named {
         };
         Self {
             lock: lock(&frames),
-            idle: leaf_first().find_map(|(function, _)| calls::idle(function)),
+            idle: idle(&frames),
             syscall: calls::syscall_of(leaf_first()),
             frames,
         }
     }
 }
 
+/// What a thread with this stack waits for when it has nothing to do. Functions
+/// that wait for work often run it, too: only what makes the wait itself counts.
+fn idle(frames: &[Arc<StackFrame>]) -> Option<&'static str> {
+    let mut only_sleeps = true;
+    for frame in frames.iter().rev() {
+        if frame.kernel {
+            match calls::kernel_role(&frame.function) {
+                _ if !frame.named => only_sleeps = false,
+                Role::Idle(what) => return Some(what),
+                Role::Thread if only_sleeps => return Some("pool"),
+                Role::Lock | Role::Thread => return None,
+                Role::Between => {}
+                Role::Wait | Role::Other => only_sleeps = false,
+            }
+        } else if frame.named {
+            match calls::role(&frame.function) {
+                Role::Idle(what) => return Some(what),
+                Role::Wait | Role::Between => {}
+                Role::Lock | Role::Thread | Role::Other => return None,
+            }
+        } else if !is_libc(frame) {
+            return None;
+        }
+    }
+    None
+}
+
+fn is_libc(frame: &StackFrame) -> bool {
+    !frame.kernel && frame.dso.as_deref().is_some_and(calls::is_libc)
+}
+
 /// The outermost of the calls around the innermost one that waits for a lock, and
-/// who makes it.
+/// who makes it. What the C library does between them belongs to them.
 fn lock(frames: &[Arc<StackFrame>]) -> Option<String> {
-    let innermost = frames
-        .iter()
-        .rposition(|frame| calls::is_lock(&frame.function))?;
-    let mut others = frames[..innermost].iter();
-    let outermost = others
-        .rposition(|frame| !calls::is_lock(&frame.function))
-        .map_or(0, |caller| caller + 1);
-    let call = &frames[outermost].function;
-    let call = call.split('@').next().unwrap_or(call);
-    let caller = outermost.checked_sub(1).map(|caller| &frames[caller]);
+    let is_lock = |frame: &StackFrame| calls::is_lock(&frame.function, frame.kernel);
+    let mut outermost = frames.iter().rposition(|frame| is_lock(frame))?;
+    for (at, frame) in frames[..outermost].iter().enumerate().rev() {
+        if is_lock(frame) {
+            outermost = at;
+        } else if !is_libc(frame) && !calls::is_glue(&frame.function) {
+            break;
+        }
+    }
+    let call = calls::shown(&frames[outermost].function);
+    let mut callers = frames[..outermost].iter().rev();
+    let caller = callers.find(|frame| !calls::is_glue(&frame.function));
     Some(match caller {
         Some(caller) if caller.named => format!("{call} in {}", caller.function),
         _ => call.to_owned(),
@@ -134,13 +167,17 @@ fn lock(frames: &[Arc<StackFrame>]) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// The root first; `k:` are the kernel's, `c:` the C library's.
     fn frames(names: &[&str]) -> Vec<Arc<StackFrame>> {
-        let frame = |name: &&str| StackFrame {
-            function: (*name).to_owned(),
-            dso: None,
-            kernel: false,
-            inlined: false,
-            named: !name.contains('+'),
+        let frame = |name: &&str| {
+            let function = name.trim_start_matches("k:").trim_start_matches("c:");
+            StackFrame {
+                function: function.to_owned(),
+                dso: name.starts_with("c:").then(|| "libc.so.6".into()),
+                kernel: name.starts_with("k:"),
+                inlined: false,
+                named: !name.contains('+'),
+            }
         };
         names.iter().map(frame).map(Arc::new).collect()
     }
@@ -162,5 +199,134 @@ mod tests {
             Some("__lll_lock_wait".to_owned())
         );
         assert_eq!(lock(&["main", "read"]), None);
+    }
+
+    #[test]
+    fn all_of_the_c_library_and_of_guards_is_one_lock_call() {
+        let lock = |names: &[&str]| super::lock(&frames(names)).unwrap();
+        let debug = [
+            "main",
+            "hot_lock()",
+            "c:___pthread_mutex_lock",
+            "c:lll_mutex_lock_optimized",
+            "c:__GI___lll_lock_wait",
+            "c:futex_wait",
+            "k:entry_SYSCALL_64_after_hwframe",
+            "k:futex_wait",
+            "k:schedule",
+        ];
+        assert_eq!(lock(&debug), "pthread_mutex_lock in hot_lock()");
+        let unknown_between = ["hot", "c:pthread_mutex_lock", "c:x", "c:__lll_lock_wait"];
+        assert_eq!(lock(&unknown_between), "pthread_mutex_lock in hot");
+        let guard = [
+            "hot()",
+            "std::lock_guard<std::mutex>::lock_guard(std::mutex&)",
+            "std::mutex::lock()",
+            "__gthread_mutex_lock(pthread_mutex_t*)",
+            "c:__GI___pthread_mutex_lock",
+        ];
+        assert_eq!(lock(&guard), "std::mutex::lock() in hot()");
+        let rust = [
+            "app::hot",
+            "std::sync::poison::mutex::Mutex<T>::lock",
+            "std::sys::sync::mutex::futex::Mutex::lock_contended",
+            "std::sys::pal::unix::futex::futex_wait",
+            "c:syscall",
+        ];
+        assert_eq!(
+            lock(&rust),
+            "std::sync::poison::mutex::Mutex<T>::lock in app::hot"
+        );
+        // Another library calls back: its lock is not that of the caller.
+        let nested = ["main", "c:pthread_once", "init", "c:pthread_mutex_lock"];
+        assert_eq!(lock(&nested), "pthread_mutex_lock in init");
+    }
+
+    #[test]
+    fn a_lock_under_a_pool_is_no_idleness() {
+        let idle = |names: &[&str]| super::idle(&frames(names));
+        let mutex = [
+            "hot",
+            "c:pthread_mutex_lock",
+            "c:__lll_lock_wait",
+            "k:schedule",
+        ];
+        for root in [
+            "worker_thread",
+            "gomp_thread_start",
+            "kswapd",
+            "QThreadPoolThread::run()",
+            "tokio::runtime::blocking::pool::Inner::run",
+        ] {
+            let stack = [&["c:clone3", root][..], &mutex].concat();
+            assert_eq!(idle(&stack), None, "{root}");
+            // Its own lock, and any wait of the work that it runs.
+            assert_eq!(idle(&[&[root][..], &mutex[1..]].concat()), None, "{root}");
+            let work = [root, "task()", "c:pthread_cond_wait", "k:schedule"];
+            assert_eq!(idle(&work), None, "{root}");
+            assert_eq!(idle(&[root, "c:read", "k:schedule"]), None, "{root}");
+        }
+        let user = ["worker_thread", "c:pthread_cond_wait", "k:schedule"];
+        assert_eq!(idle(&user), None);
+        let relock = [
+            "QThreadPoolThread::run()",
+            "c:pthread_cond_wait",
+            "c:__pthread_mutex_cond_lock",
+            "c:__lll_lock_wait",
+        ];
+        assert_eq!(idle(&relock), None);
+    }
+
+    #[test]
+    fn a_pool_that_waits_for_work_is_idle() {
+        let idle = |names: &[&str]| super::idle(&frames(names));
+        let condvar = [
+            "c:pthread_cond_wait@@GLIBC_2.3.2",
+            "c:libc.so.6+0x98d61",
+            "k:entry_SYSCALL_64_after_hwframe",
+            "k:do_futex",
+            "k:schedule",
+            "k:__schedule",
+        ];
+        let qt = ["QThreadPoolThread::run()", "QWaitCondition::wait(QMutex*)"];
+        assert_eq!(idle(&[&qt[..], &condvar].concat()), Some("pool"));
+        let tokio = [
+            "std::sys::thread::unix::Thread::new::thread_start",
+            "tokio::runtime::blocking::pool::Inner::run",
+            "tokio::loom::std::parking_lot::Condvar::wait_timeout",
+            "std::sync::poison::condvar::Condvar::wait_timeout",
+            "std::sys::sync::condvar::futex::Condvar::wait_optional_timeout",
+            "std::sys::pal::unix::futex::futex_wait",
+            "c:syscall",
+            "k:do_syscall_64",
+            "k:schedule",
+        ];
+        assert_eq!(idle(&tokio), Some("pool"));
+        let epoll = [
+            "main",
+            "run",
+            "c:epoll_wait",
+            "c:__syscall_cancel",
+            "k:x+0x1",
+        ];
+        assert_eq!(idle(&epoll), Some("epoll"));
+        // Memory that `poll` had to wait for.
+        let fault = ["main", "c:poll", "k:asm_exc_page_fault", "k:schedule"];
+        assert_eq!(idle(&fault), None);
+    }
+
+    #[test]
+    fn kernel_threads_are_idle_while_they_only_sleep() {
+        let idle = |names: &[&str]| super::idle(&frames(names));
+        let root = ["k:ret_from_fork", "k:kthread", "k:worker_thread"];
+        let stack = |top: &[&'static str]| [&root[..], top].concat();
+        assert_eq!(idle(&stack(&["k:schedule", "k:__schedule"])), Some("pool"));
+        for top in [
+            &["k:process_one_work", "k:flush", "k:schedule"][..],
+            &["k:__mutex_lock.constprop.0", "k:schedule"],
+            &["k:[ext4]+0x10", "k:schedule"],
+        ] {
+            assert_eq!(idle(&stack(top)), None, "{top:?}");
+        }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct SweepCounts {
     pub(crate) overlapping: u64,
     /// Intervals that two sources told.
     pub(crate) twice: u64,
-    /// Threads that came onto the CPU where they already were.
+    /// Threads that came onto the CPU where they already were. Not of threads that
+    /// are never seen to leave: captures of single tasks see others only come.
     pub(crate) odd_ins: u64,
 }
 
@@ -76,6 +77,8 @@ pub(super) struct Sweep<'a, F> {
     given: u64,
     /// The last stack that was seen.
     stack: StackId,
+    /// Whether the thread was ever seen to leave.
+    has_left: bool,
     counts: SweepCounts,
 }
 
@@ -102,6 +105,7 @@ pub(super) fn sweep(
         waiting: None,
         given: 0,
         stack: NO_STACK,
+        has_left: false,
         counts: SweepCounts::default(),
     };
     for group in events.chunk_by(|a, b| a.time == b.time) {
@@ -152,6 +156,7 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
     }
 
     fn out(&mut self, event: &Event, witness: Witness) {
+        self.has_left = true;
         match &mut self.now {
             Now::Ended => return,
             Now::Off(open) if open.witnesses & witness as u8 == 0 && !open.interval.is_first => {
@@ -411,6 +416,9 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
     fn finish(mut self) -> SweepCounts {
         self.drop_open();
         self.give();
+        if !self.has_left {
+            self.counts.odd_ins = 0;
+        }
         self.counts
     }
 }

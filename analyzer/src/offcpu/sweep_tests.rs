@@ -48,6 +48,22 @@ const RECORD_OUT: Kind = Kind::Out(Record);
 const RECORD_IN: Kind = Kind::In(Record);
 
 #[test]
+fn threads_that_are_only_seen_to_come_are_not_odd() {
+    let odd = |events: &[Event]| found(events, &[]).1.odd_ins;
+    assert_eq!(odd(&[event(10, IN), event(20, IN), event(30, IN)]), 0);
+    assert_eq!(odd(&[event(10, IN), event(20, IN), event(30, OUT)]), 1);
+    assert_eq!(
+        odd(&[
+            event(5, OUT),
+            event(10, IN),
+            event(20, IN),
+            event(30, RECORD_IN)
+        ]),
+        1
+    );
+}
+
+#[test]
 fn out_and_in_are_an_interval() {
     let events = [
         event(10, IN),

@@ -4,7 +4,7 @@ use super::flamegraph::{self, Kind, Label, Picture, Unit};
 use super::info;
 use super::oncpu::{fold, label, mark_of, percent, subtitle};
 use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
-use crate::result::{LengthBucket, LockRow, OffCpu, StackFrame};
+use crate::result::{LengthBucket, LockRow, OffCpu, StackFrame, WakerFacts};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -28,6 +28,9 @@ pub(crate) enum View {
 /// Rows of a table that was asked for, and of one among several.
 const ROWS: usize = 20;
 const FEW_ROWS: usize = 8;
+
+/// What to do where there is no view by waker.
+const NO_WAKERS: &str = "not recorded: record with -e sched:sched_switch,sched:sched_waking";
 
 /// Stacks of a lock, and threads that it names.
 const LOCK_STACKS: usize = 2;
@@ -319,15 +322,12 @@ fn stacks(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io
 fn wakers(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io::Result<()> {
     heading(out, "Who ended the waits", style)?;
     if result.wakers.is_empty() {
-        return writeln!(
-            out,
-            "  not recorded: record with -e sched:sched_switch,sched:sched_waking"
-        );
+        return writeln!(out, "  {NO_WAKERS}");
     }
     let header = format!("  {:>9} {:>9}  waker → waiter", "total", "intervals");
     writeln!(out, "{}", style.dim(&header))?;
     for row in result.wakers.iter().take(rows) {
-        let waker = row.waker.comm.as_deref().unwrap_or("?");
+        let waker = waker(&row.waker);
         let tid = row
             .waker
             .tid
@@ -353,6 +353,16 @@ fn wakers(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io
         }
     }
     more(out, result.wakers.len(), rows)
+}
+
+/// Who ended a wait, in words.
+fn waker(waker: &WakerFacts) -> &str {
+    match (waker.tid, waker.comm.as_deref()) {
+        (None, Some("nobody")) => "nobody: preempted",
+        (_, Some(comm)) => comm,
+        (Some(_), None) => "?",
+        (None, None) => "waker not known",
+    }
 }
 
 fn states(out: &mut dyn Write, result: &OffCpu, style: Style) -> io::Result<()> {

@@ -135,9 +135,9 @@ fn with_names(
     let intervals: u64 = last_known.map(|stack| stack.intervals).sum();
     if intervals > 0 {
         quality.warnings.push(format!(
-            "{intervals} intervals have no stack of their own, but the one of the last sample of \
-             their thread: it shows where the thread had been, not where it waits; record \
-             sched:sched_switch with -g"
+            "{} with no stack of their own, but the one of the last sample of their thread: it \
+             shows where the thread had been, not where it waits; record sched:sched_switch with -g",
+            many(intervals, "interval")
         ));
     }
     result
@@ -265,6 +265,12 @@ fn thread_row(thread: &Thread, sum: &Sum, is_partly: bool) -> ThreadRow {
     }
 }
 
+/// A number of things, whose name takes an `s` where they are several.
+fn many(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
+}
+
 /// What the reader of the numbers must know.
 fn notes(analysis: &Analysis, quality: &mut Quality) {
     let counts = &analysis.decoded;
@@ -288,15 +294,15 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
     let mut warn = |text: String| quality.warnings.push(text);
     if swept.open > 0 {
         warn(format!(
-            "{} intervals have no end in the capture and are in no total",
-            swept.open
+            "{} without an end in the capture, in no total",
+            many(swept.open, "interval")
         ));
     }
     if swept.bounded > 0 {
         warn(format!(
-            "the end of {} intervals was not recorded: they are counted up to where the thread was \
-             next seen, and may be shorter; record with --switch-events",
-            swept.bounded
+            "the end of {} was not recorded: what counts goes up to where the thread was next \
+             seen, and may be too long; record with --switch-events",
+            many(swept.bounded, "interval")
         ));
     }
     // Some are always missing: the first and the last of each CPU.

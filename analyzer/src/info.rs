@@ -110,7 +110,7 @@ fn answers(
                 EventKind::OffCpu(OffCpuLayout::PerfRaw),
             ],
             "context switches",
-            "record with `perf record -e sched:sched_switch --switch-events -a -g`",
+            "record with `perf record --buildid-all -e sched:sched_switch --switch-events -a -g`",
         )
     };
     let on_cpu = by_samples(

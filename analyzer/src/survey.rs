@@ -16,6 +16,11 @@ const COMMON_KINDS: usize = 96;
 /// matter who met which first.
 const OTHER_KINDS: usize = 1024;
 
+/// From here on a time is none: perf writes its sums of time off the CPU at the end
+/// of the recording and numbers them from here (`OFF_CPU_TIMESTAMP` in
+/// `tools/perf/util/off_cpu.h`), so that they stand behind everything else.
+const NO_TIME: u64 = 0xffff_ffff_0000_0000;
+
 /// Header-like records (`HEADER_ATTR` to `HEADER_FEATURE`) that a pipe may carry
 /// behind the first sample.
 const LATE_KINDS: [u32; 4] = [
@@ -255,7 +260,7 @@ impl Survey {
 
     #[inline]
     fn time(&mut self, time: u64) {
-        if time == 0 || time == u64::MAX {
+        if time == 0 || time >= NO_TIME {
             return;
         }
         self.first_time = self.first_time.min(time);
@@ -391,6 +396,19 @@ mod tests {
         survey.merge(other);
         assert!(survey.is_side_band_refused() && survey.side_band.is_empty());
         assert_eq!(survey.kinds()[&COMM], enough + 1);
+    }
+
+    #[test]
+    fn the_sums_of_perf_are_at_no_time() {
+        let mut survey = Survey::new(1);
+        survey.sample(0, NO_TIME);
+        survey.sample(0, NO_TIME + 7);
+        survey.sample(0, u64::MAX);
+        assert_eq!(survey.times(), None);
+        survey.sample(0, 1_000);
+        survey.sample(0, NO_TIME - 1);
+        assert_eq!(survey.times(), Some((1_000, NO_TIME - 1)));
+        assert_eq!(survey.samples, [5]);
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(super) enum Command {
     /// Takes switches between threads (`sched:sched_switch`, `--switch-events`),
     /// or the off-CPU events of a collector, and adds up how long threads were off
     /// the CPU: blocked, preempted, or woken and waiting for a CPU. What has no
-    /// end in the capture is counted and not guessed.
+    /// end in the capture is counted and not guessed. Record with `--buildid-all`:
+    /// without it perf notes no build-ids of programs, and they have no names.
     ///
     /// Example: contend offcpu perf.data -o waiting.svg
     Offcpu(Box<OffCpuArguments>),

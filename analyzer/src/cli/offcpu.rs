@@ -29,6 +29,10 @@ pub(super) fn run(arguments: &OffCpuArguments) -> Result<()> {
     let view = arguments.by.map(view);
     let (picture, text) = output::places(common);
     if let Some(picture) = picture {
+        if let Some(reason) = render::offcpu::nothing_to_draw(&result, view) {
+            let path = cut_path(&capture.path().to_string_lossy(), PATH);
+            bail!("{path}: {reason}");
+        }
         let drawn = |out: &mut dyn io::Write| render::offcpu::picture(out, &result, view);
         output::write_to(Some(picture), drawn)?;
     }
@@ -42,6 +46,11 @@ pub(super) fn run(arguments: &OffCpuArguments) -> Result<()> {
         return output::json_to(text, &result);
     }
     let color = output::color(common);
+    if arguments.folded {
+        for remark in render::offcpu::remarks(&result) {
+            eprintln!("contend: {remark}");
+        }
+    }
     output::write_to(text, |out| match arguments.folded {
         true => render::offcpu::folded(out, &result),
         false => render::offcpu::table(out, &result, view, arguments.top, color),

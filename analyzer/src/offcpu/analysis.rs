@@ -179,12 +179,14 @@ impl Analysis {
         let counts = &self.decoded;
         if counts.sampled > 0 && counts.records == 0 {
             "only some of its switches were sampled (-F, or -c above 1); record all with \
-             `perf record -c 1 -e sched:sched_switch --switch-events -a -g`"
+             `perf record --buildid-all -c 1 -e sched:sched_switch --switch-events -a -g`"
         } else if self.which == Which::Runnable && counts.wakes == 0 {
             "who wakes whom was not recorded; record with \
-             `perf record -e sched:sched_switch,sched:sched_waking --switch-events -a -g`"
+             `perf record --buildid-all -e sched:sched_switch,sched:sched_waking --switch-events \
+             -a -g`"
         } else {
-            "record longer, with `perf record -e sched:sched_switch --switch-events -a -g`"
+            "record longer, with `perf record --buildid-all -e sched:sched_switch --switch-events -a \
+             -g`"
         }
     }
 

@@ -54,7 +54,9 @@ pub(crate) fn report(
     rows.rows.retain(|row| {
         if row.idle.is_some() {
             idle.merge(&row.chosen);
-            partly.insert((row.thread.pid, row.thread.tid));
+            if row.chosen.intervals > 0 {
+                partly.insert((row.thread.pid, row.thread.tid));
+            }
         }
         row.idle.is_none() || !hide_idle
     });
@@ -73,8 +75,7 @@ pub(crate) fn report(
     let mut threads = Vec::new();
     for thread in &analysis.threads {
         let id = (thread.pid, thread.tid);
-        let mut sum = by_thread.get(&id).copied().unwrap_or_default();
-        sum.add_sums(thread);
+        let sum = by_thread.get(&id).copied().unwrap_or_default();
         all.merge(&sum);
         threads.push(thread_row(thread, &sum, partly.contains(&id)));
     }
@@ -89,12 +90,12 @@ pub(crate) fn report(
         source: source(analysis),
         state: analysis.which.name(),
         intervals: all.totals.intervals,
-        total_ns: all.total_ns(),
+        total_ns: all.totals.ns,
         by_state: all.by_state,
         open: threads.iter().map(|thread| thread.open).sum(),
         upper_bounds: all.upper_bounds(),
         sums: all.sums(),
-        idle: (idle.intervals > 0).then_some(Idle {
+        idle: (idle.intervals > 0 || idle.sums > 0).then_some(Idle {
             intervals: idle.intervals,
             total_ns: idle.ns,
             hidden: hide_idle,
@@ -105,7 +106,7 @@ pub(crate) fn report(
         locks,
         syscalls: rows.syscalls(&tree),
         wakers: rows.wakers(&comms, &tree),
-        stacks: rows.stacks(analysis, &tree),
+        stacks: rows.stacks(&tree),
         quality,
     };
     Ok(with_names(result, tree, locator, unwinding))
@@ -134,9 +135,9 @@ fn with_names(
     let intervals: u64 = last_known.map(|stack| stack.intervals).sum();
     if intervals > 0 {
         quality.warnings.push(format!(
-            "{intervals} intervals have no stack of their own, but the one of the last sample of \
-             their thread: it shows where the thread had been, not where it waits; record \
-             sched:sched_switch with -g"
+            "{} with no stack of their own, but the one of the last sample of their thread: it \
+             shows where the thread had been, not where it waits; record sched:sched_switch with -g",
+            many(intervals, "interval")
         ));
     }
     result
@@ -167,19 +168,9 @@ fn source(analysis: &Analysis) -> String {
 struct Sum {
     totals: Totals,
     by_state: ByState,
-    sums: u64,
-    sums_ns: u64,
 }
 
 impl Sum {
-    fn add_sums(&mut self, thread: &Thread) {
-        self.sums = thread.sums.len() as u64;
-        let sums = thread.sums.iter().map(|sum| sum.ns);
-        self.sums_ns = sums.fold(0, u64::saturating_add);
-        let blocked = &mut self.by_state.blocked;
-        *blocked = blocked.saturating_add(self.sums_ns);
-    }
-
     fn add(&mut self, state: State, which: Which, totals: &Totals) {
         let by_state = &mut self.by_state;
         let runnable = match which {
@@ -209,12 +200,6 @@ impl Sum {
         ] {
             *part = part.saturating_add(more);
         }
-        self.sums += other.sums;
-        self.sums_ns = self.sums_ns.saturating_add(other.sums_ns);
-    }
-
-    fn total_ns(&self) -> u64 {
-        self.totals.ns.saturating_add(self.sums_ns)
     }
 
     fn upper_bounds(&self) -> Option<UpperBounds> {
@@ -225,9 +210,9 @@ impl Sum {
     }
 
     fn sums(&self) -> Option<Sums> {
-        (self.sums > 0).then_some(Sums {
-            samples: self.sums,
-            total_ns: self.sums_ns,
+        (self.totals.sums > 0).then_some(Sums {
+            samples: self.totals.sums,
+            total_ns: self.totals.sums_ns,
         })
     }
 }
@@ -263,7 +248,7 @@ fn thread_row(thread: &Thread, sum: &Sum, is_partly: bool) -> ThreadRow {
         tid: thread.tid,
         comm: thread.comm.clone(),
         intervals: sum.totals.intervals,
-        total_ns: sum.total_ns(),
+        total_ns: sum.totals.ns,
         max_ns: (sum.totals.intervals > 0).then_some(sum.totals.max_ns),
         p50_ns: lengths.p50_ns,
         p99_ns: lengths.p99_ns,
@@ -278,6 +263,12 @@ fn thread_row(thread: &Thread, sum: &Sum, is_partly: bool) -> ThreadRow {
             })
             .collect(),
     }
+}
+
+/// A number of things, whose name takes an `s` where they are several.
+fn many(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
 }
 
 /// What the reader of the numbers must know.
@@ -303,15 +294,15 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
     let mut warn = |text: String| quality.warnings.push(text);
     if swept.open > 0 {
         warn(format!(
-            "{} intervals have no end in the capture and are in no total",
-            swept.open
+            "{} without an end in the capture, in no total",
+            many(swept.open, "interval")
         ));
     }
     if swept.bounded > 0 {
         warn(format!(
-            "the end of {} intervals was not recorded: they are counted up to where the thread was \
-             next seen, and may be shorter; record with --switch-events",
-            swept.bounded
+            "the end of {} was not recorded: what counts goes up to where the thread was next \
+             seen, and may be too long; record with --switch-events",
+            many(swept.bounded, "interval")
         ));
     }
     // Some are always missing: the first and the last of each CPU.

@@ -43,6 +43,20 @@ impl Key {
             waker_stack: wake.map_or(StackId::EMPTY, |wake| wake.stack),
         }
     }
+
+    /// Of a sum that a collector kept: it knows no more than the stack, and that
+    /// the thread waited.
+    pub(super) fn of_sum(stack: StackId) -> Self {
+        Self {
+            stack,
+            is_old_stack: false,
+            state: State::Blocked(0),
+            word: 0,
+            syscall: None,
+            waker: None,
+            waker_stack: StackId::EMPTY,
+        }
+    }
 }
 
 /// Sums over intervals, times in ns.
@@ -62,9 +76,23 @@ pub(crate) struct Totals {
     /// How many are only known not to be longer, and their part of `ns`.
     pub(crate) bounded: u64,
     pub(crate) bounded_ns: u64,
+    /// How many sums of intervals whose number and lengths nobody kept are in
+    /// `ns`, and their part of it.
+    pub(crate) sums: u64,
+    pub(crate) sums_ns: u64,
 }
 
 impl Totals {
+    /// A sum that a collector kept.
+    pub(super) fn of_sum(ns: u64) -> Self {
+        Self {
+            ns,
+            sums: 1,
+            sums_ns: ns,
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, interval: &Interval) {
         let (ns, runnable) = (interval.ns(), interval.runnable_ns());
         self.intervals += 1;
@@ -89,6 +117,8 @@ impl Totals {
         self.max_runnable_ns = self.max_runnable_ns.max(other.max_runnable_ns);
         self.bounded += other.bounded;
         self.bounded_ns = self.bounded_ns.saturating_add(other.bounded_ns);
+        self.sums += other.sums;
+        self.sums_ns = self.sums_ns.saturating_add(other.sums_ns);
     }
 
     /// The same for time of one kind only, of intervals that are all in `state`.
@@ -226,8 +256,7 @@ mod tests {
             runnable_ns: 120,
             delayed: 2,
             max_runnable_ns: 80,
-            bounded: 0,
-            bounded_ns: 0,
+            ..Totals::default()
         };
         let state = State::Blocked(b'S');
         let part = |which| totals.of(which, state);

@@ -53,12 +53,16 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// All rows with time of the chosen kind.
+    /// All rows with time of the chosen kind, the sums that a collector kept
+    /// among them.
     pub(super) fn new(analysis: &'a Analysis, tree: &NamedTree<'_>) -> Self {
         let which = analysis.which;
         let threads = analysis.threads.iter();
         let rows = threads.flat_map(|thread| {
-            thread.rows.iter().filter_map(move |&(key, whole)| {
+            let sums = thread.sums.iter();
+            let sums = sums.map(|sum| (Key::of_sum(sum.stack), Totals::of_sum(sum.ns)));
+            let rows = thread.rows.iter().copied().chain(sums);
+            rows.filter_map(move |(key, whole)| {
                 let chosen = whole.of(which, key.state)?;
                 Some(Row {
                     thread,
@@ -106,8 +110,8 @@ impl<'a> Rows<'a> {
         rows
     }
 
-    /// Stacks, with the sums of those that have no intervals.
-    pub(super) fn stacks(&self, analysis: &Analysis, tree: &NamedTree<'_>) -> Vec<OffCpuStack> {
+    /// Stacks.
+    pub(super) fn stacks(&self, tree: &NamedTree<'_>) -> Vec<OffCpuStack> {
         type StackKey = (
             &'static str,
             Option<String>,
@@ -125,17 +129,6 @@ impl<'a> Rows<'a> {
                     row.idle,
                     row.key.is_old_stack,
                 );
-                all.entry(key).or_default().merge(&totals);
-            }
-        }
-        for thread in &analysis.threads {
-            for sum in &thread.sums {
-                let frames = tree.get(sum.stack).frames.clone();
-                let key = ("blocked", thread.comm.clone(), frames, None, false);
-                let totals = Totals {
-                    ns: sum.ns,
-                    ..Totals::default()
-                };
                 all.entry(key).or_default().merge(&totals);
             }
         }
@@ -162,14 +155,18 @@ impl<'a> Rows<'a> {
         rows
     }
 
-    /// Who ended which waits.
+    /// Who ended which waits; nothing where no waking was recorded. Rows without a
+    /// waker are there too, so that it is all of the time.
     pub(super) fn wakers(&self, comms: &Comms<'_>, tree: &NamedTree<'_>) -> Vec<WakerRow> {
-        type WakerKey = (Waker, Frames, Option<String>, Frames);
+        type WakerKey = (bool, Option<Waker>, Frames, Option<String>, Frames);
+        if self.rows.iter().all(|row| row.key.waker.is_none()) {
+            return Vec::new();
+        }
         let mut all: BTreeMap<WakerKey, Totals> = BTreeMap::new();
         for row in &self.rows {
-            let Some(waker) = row.key.waker else { continue };
             let key = (
-                waker,
+                row.key.waker.is_none() && row.key.state == State::Preempted,
+                row.key.waker,
                 tree.get(row.key.waker_stack).frames.clone(),
                 row.thread.comm.clone(),
                 tree.get(row.key.stack).frames.clone(),
@@ -178,19 +175,22 @@ impl<'a> Rows<'a> {
         }
         let all = all.into_iter();
         let mut rows: Vec<WakerRow> = all
-            .map(|((waker, frames, waiter, waiter_frames), totals)| {
-                let (tid, comm) = match waker {
-                    Waker::Thread(tid) => (Some(tid), comms.of(tid)),
-                    Waker::Interrupt => (None, Some("interrupt".to_owned())),
-                };
-                WakerRow {
-                    waker: WakerFacts { tid, comm, frames },
-                    waiter,
-                    waiter_frames,
-                    intervals: totals.intervals,
-                    total_ns: totals.ns,
-                }
-            })
+            .map(
+                |((is_preempted, waker, frames, waiter, waiter_frames), totals)| {
+                    let (tid, comm) = match waker {
+                        Some(Waker::Thread(tid)) => (Some(tid), comms.of(tid)),
+                        Some(Waker::Interrupt) => (None, Some("interrupt".to_owned())),
+                        None => (None, is_preempted.then(|| "nobody".to_owned())),
+                    };
+                    WakerRow {
+                        waker: WakerFacts { tid, comm, frames },
+                        waiter,
+                        waiter_frames,
+                        intervals: totals.intervals,
+                        total_ns: totals.ns,
+                    }
+                },
+            )
             .collect();
         rows.sort_by_key(|row| Reverse(row.total_ns));
         rows

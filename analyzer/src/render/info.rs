@@ -121,15 +121,19 @@ pub(super) fn quality(
     lines.extend(quality.warnings.iter().cloned());
     for binary in quality.missing_binaries.iter().take(MISSING) {
         let id = binary.build_id.as_ref();
-        let id = id.map_or("its build-id was not recorded".to_owned(), |id| {
-            format!("build-id {id}")
-        });
         // Why it is not taken is among the warnings.
         let refused = format!("is not used for {}: ", binary.path);
         if quality.warnings.iter().any(|text| text.contains(&refused)) {
             continue;
         }
-        let path = cut_path(&binary.path, 60);
+        let (id, columns) = match id {
+            Some(id) => (format!("build-id {id}"), 60),
+            None if binary.path.starts_with('[') => {
+                ("its build-id was not recorded".to_owned(), 60)
+            }
+            None => ("no build-id: record with --buildid-all".to_owned(), 36),
+        };
+        let path = cut_path(&binary.path, columns);
         lines.push(format!("no names: {path} is not here ({id})"));
     }
     let missing = &quality.missing_binaries;

@@ -4,7 +4,7 @@ use super::flamegraph::{self, Kind, Label, Picture, Unit};
 use super::info;
 use super::oncpu::{fold, label, mark_of, percent, subtitle};
 use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
-use crate::result::{LengthBucket, LockRow, OffCpu, StackFrame};
+use crate::result::{LengthBucket, LockRow, OffCpu, OffCpuStack, StackFrame, WakerFacts};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -28,6 +28,9 @@ pub(crate) enum View {
 /// Rows of a table that was asked for, and of one among several.
 const ROWS: usize = 20;
 const FEW_ROWS: usize = 8;
+
+/// What to do where there is no view by waker.
+const NO_WAKERS: &str = "not recorded: record with -e sched:sched_switch,sched:sched_waking";
 
 /// Stacks of a lock, and threads that it names.
 const LOCK_STACKS: usize = 2;
@@ -76,10 +79,10 @@ fn summary(out: &mut dyn Write, result: &OffCpu, style: Style) -> io::Result<()>
         writeln!(out, "{}", style.bold(&line))?;
     }
     let what = format!(
-        "{} off the CPU in {} intervals of {} threads, from {}",
+        "{} off the CPU in {} of {}, from {}",
         ns(result.total_ns),
-        count(result.intervals),
-        count(result.threads.len() as u64),
+        many(result.intervals, "interval"),
+        many(result.threads.len() as u64, "thread"),
         result.source,
     );
     for line in wrap(&what, WIDTH, 2) {
@@ -103,9 +106,9 @@ fn summary(out: &mut dyn Write, result: &OffCpu, style: Style) -> io::Result<()>
     }
     if let Some(idle) = &result.idle {
         let text = format!(
-            "{} in {} intervals {} waits for work (events, time, tasks): {}",
+            "{} in {} {} waits for work (events, time, tasks): {}",
             ns(idle.total_ns),
-            count(idle.intervals),
+            many(idle.intervals, "interval"),
             if idle.hidden { "more are" } else { "of it are" },
             if idle.hidden {
                 "left out here"
@@ -119,9 +122,9 @@ fn summary(out: &mut dyn Write, result: &OffCpu, style: Style) -> io::Result<()>
     }
     if let Some(sums) = &result.sums {
         let text = format!(
-            "{} of it in {} sums of shorter intervals, whose number is not recorded",
+            "{} of it in {} of shorter intervals, whose number is not recorded",
             ns(sums.total_ns),
-            count(sums.samples)
+            many(sums.samples, "sum")
         );
         writeln!(out, "{text}")?;
     }
@@ -250,7 +253,7 @@ fn lock(out: &mut dyn Write, row: &LockRow) -> io::Result<()> {
     below(format!("waited: {}{others}", waiters.join(", ")))?;
     let holders = row.holders.iter().take(NAMED).map(|holder| {
         let comm = holder.comm.as_deref().unwrap_or("?");
-        format!("{comm}/{} {} times", holder.tid, holder.wakes)
+        format!("{comm}/{} {}", holder.tid, many(holder.wakes, "time"))
     });
     let holders: Vec<String> = holders.collect();
     if !holders.is_empty() {
@@ -319,15 +322,12 @@ fn stacks(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io
 fn wakers(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io::Result<()> {
     heading(out, "Who ended the waits", style)?;
     if result.wakers.is_empty() {
-        return writeln!(
-            out,
-            "  not recorded: record with -e sched:sched_switch,sched:sched_waking"
-        );
+        return writeln!(out, "  {NO_WAKERS}");
     }
     let header = format!("  {:>9} {:>9}  waker → waiter", "total", "intervals");
     writeln!(out, "{}", style.dim(&header))?;
     for row in result.wakers.iter().take(rows) {
-        let waker = row.waker.comm.as_deref().unwrap_or("?");
+        let waker = waker(&row.waker);
         let tid = row
             .waker
             .tid
@@ -353,6 +353,16 @@ fn wakers(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io
         }
     }
     more(out, result.wakers.len(), rows)
+}
+
+/// Who ended a wait, in words.
+fn waker(waker: &WakerFacts) -> &str {
+    match (waker.tid, waker.comm.as_deref()) {
+        (None, Some("nobody")) => "nobody: preempted",
+        (_, Some(comm)) => comm,
+        (Some(_), None) => "?",
+        (None, None) => "waker not known",
+    }
 }
 
 fn states(out: &mut dyn Write, result: &OffCpu, style: Style) -> io::Result<()> {
@@ -398,13 +408,67 @@ fn syscalls(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> 
     more(out, result.syscalls.len(), rows)
 }
 
+/// Headings between a thread and its frames: why a wait is none that matters, and
+/// that the stack is not its own.
+fn kind_of_wait(stack: &OffCpuStack) -> Vec<String> {
+    let idle = stack.idle.map(|idle| format!("idle: {idle}"));
+    let old = stack
+        .last_known
+        .then(|| "stack of the last sample".to_owned());
+    idle.into_iter().chain(old).collect()
+}
+
+/// What who takes the folded stacks should know, a line each: they have no room
+/// for it.
+pub(crate) fn remarks(result: &OffCpu) -> Vec<String> {
+    let hidden = result.idle.filter(|idle| idle.hidden);
+    let hidden = hidden.map(|idle| {
+        format!(
+            "{} in {} of waits for work are left out (--hide-idle)",
+            ns(idle.total_ns),
+            many(idle.intervals, "interval")
+        )
+    });
+    let quality = &result.quality;
+    let lost = quality.lost_events + quality.lost_samples;
+    let lost = (lost > 0).then(|| format!("{} lost", many(lost, "record")));
+    let warnings = quality.warnings.len() as u64;
+    let warnings = (warnings > 0).then(|| {
+        format!(
+            "{} (the table and --json have the text)",
+            many(warnings, "warning")
+        )
+    });
+    [hidden, lost, warnings].into_iter().flatten().collect()
+}
+
+/// Why there is no picture; absent when there is one.
+pub(crate) fn nothing_to_draw(result: &OffCpu, view: Option<View>) -> Option<String> {
+    let has_time = match view {
+        Some(View::Waker) if result.wakers.is_empty() => {
+            return Some(format!("no picture: who ended the waits was {NO_WAKERS}"));
+        }
+        Some(View::Waker) => result.wakers.iter().any(|row| row.total_ns > 0),
+        _ => result.stacks.iter().any(|row| row.total_ns > 0),
+    };
+    let nothing = match result.idle {
+        Some(idle) if idle.hidden => {
+            "no picture: all waits are for work, which --hide-idle leaves out"
+        }
+        _ => "no picture: all intervals together are 0 ns long",
+    };
+    (!has_time).then(|| nothing.to_owned())
+}
+
 /// Writes a line for each stack: state, thread and frames from the root, and ns.
 pub(crate) fn folded(out: &mut dyn Write, result: &OffCpu) -> io::Result<()> {
     let lines = result.stacks.iter().filter(|stack| stack.total_ns > 0);
     let mut lines: Vec<String> = lines
         .map(|stack| {
-            let comm = stack.comm.as_deref().unwrap_or("?");
-            fold(&[stack.state, comm], &stack.frames, stack.total_ns)
+            let mut headings = vec![stack.state, stack.comm.as_deref().unwrap_or("?")];
+            let kind = kind_of_wait(stack);
+            headings.extend(kind.iter().map(String::as_str));
+            fold(&headings, &stack.frames, stack.total_ns)
         })
         .collect();
     lines.sort_unstable();
@@ -423,11 +487,14 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
         (state, true) => format!("Off CPU, {state}, and who ended it"),
     };
     let command = result.capture.file.rsplit('/').next().unwrap_or_default();
-    let mut parts = vec![format!(
-        "{} in {} intervals",
+    let sums = result.sums.map(|sums| many(sums.samples, "sum"));
+    let total = format!(
+        "{} in {}{}",
         ns(result.total_ns),
-        count(result.intervals)
-    )];
+        many(result.intervals, "interval"),
+        sums.map_or_else(String::new, |sums| format!(" and {sums}")),
+    );
+    let mut parts = Vec::new();
     if let Some(idle) = result.idle.filter(|idle| idle.hidden) {
         parts.push(format!("{} idle hidden", ns(idle.total_ns)));
     }
@@ -435,37 +502,46 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
         parts.push(format!("{} open", count(result.open)));
     }
     if let Some(bounds) = &result.upper_bounds {
-        parts.push(format!("{} upper bounds", count(bounds.intervals)));
+        parts.push(many(bounds.intervals, "upper bound"));
+    }
+    let warnings = result.quality.warnings.len() as u64;
+    if warnings > 0 {
+        parts.push(many(warnings, "warning"));
     }
     let picture = Picture {
         title: format!("{what} · {host} · {command}"),
-        subtitle: subtitle(&parts.join(" · "), &result.capture, &result.quality),
+        subtitle: subtitle(&total, &parts, &result.capture, &result.quality),
         unit: Unit::Nanoseconds,
     };
     if is_by_waker {
         let rows = result.wakers.iter().map(|row| {
             let mut labels = vec![heading_label(row.waiter.as_deref().unwrap_or("?"))];
             labels.extend(row.waiter_frames.iter().map(|frame| label(frame)));
-            let waker = row.waker.comm.as_deref().unwrap_or("?");
-            labels.push(heading_label(&format!("← woken by {waker}")));
+            labels.push(heading_label(&match waker(&row.waker) {
+                name if row.waker.tid.is_some() || name == "interrupt" => {
+                    format!("← woken by {name}")
+                }
+                nobody => nobody.to_owned(),
+            }));
             labels.extend(row.waker.frames.iter().rev().map(|frame| label(frame)));
             (labels, row.total_ns)
         });
         return flamegraph::draw(out, &picture, rows);
     }
     let stacks = result.stacks.iter().map(|stack| {
-        let mut labels = vec![heading_label(match stack.state {
-            "runnable" => "runnable, waiting for a CPU",
-            "unknown" => "state unknown",
-            state => state,
-        })];
-        labels.push(heading_label(stack.comm.as_deref().unwrap_or("?")));
-        if let Some(idle) = stack.idle {
-            labels.push(heading_label(&format!("idle: {idle}")));
-        }
-        if stack.last_known {
-            labels.push(heading_label("stack of the last sample"));
-        }
+        // Letters in front stay where a frame is narrow.
+        let (letter, state) = match stack.state {
+            "blocked" => ("B", "blocked"),
+            "preempted" => ("P", "preempted"),
+            "runnable" => ("R", "runnable, waiting for a CPU"),
+            _ => ("?", "state unknown"),
+        };
+        let comm = stack.comm.as_deref().unwrap_or("?");
+        let mut labels = vec![
+            heading_label(&format!("{letter}: {state}")),
+            heading_label(&format!("{letter}: {comm}")),
+        ];
+        labels.extend(kind_of_wait(stack).iter().map(|text| heading_label(text)));
         labels.extend(stack.frames.iter().map(|frame| label(frame)));
         (labels, stack.total_ns)
     });
@@ -474,6 +550,12 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
 
 fn heading_label(text: &str) -> Label {
     Label::new(text, Kind::Thread)
+}
+
+/// A number of things, whose name takes an `s` where they are several.
+fn many(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(number))
 }
 
 fn ns(value: u64) -> String {

@@ -148,6 +148,7 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
                 count(result.samples),
                 weight(result.weight, result.unit)
             ),
+            &[],
             &result.capture,
             &result.quality,
         ),
@@ -172,17 +173,23 @@ pub(super) fn label(frame: &StackFrame) -> Label {
         StackFrame { inlined: true, .. } => Kind::Inlined,
         _ => Kind::User,
     };
-    Label::new(&frame.function, kind)
+    // What is in front of all of them tells none apart.
+    let place = frame.function.strip_prefix("[kernel.kallsyms]+");
+    match place.filter(|_| frame.kernel && !frame.named) {
+        Some(place) => Label::new(&format!("kernel+{place}"), kind),
+        None => Label::new(&frame.function, kind),
+    }
 }
 
-/// The line under the title: how much, of how long, and what was lost.
-pub(super) fn subtitle(what: &str, capture: &CaptureFacts, quality: &Quality) -> String {
+/// The line under the title: how much, what was lost, details, and of how long. The
+/// end is cut where it is too long.
+pub(super) fn subtitle(
+    what: &str,
+    details: &[String],
+    capture: &CaptureFacts,
+    quality: &Quality,
+) -> String {
     let mut parts = vec![what.to_owned()];
-    parts.extend(
-        capture
-            .duration_s
-            .map(|time| format!("{} recorded", duration(time))),
-    );
     let lost = [
         (quality.lost_events, "records lost"),
         (quality.lost_samples, "samples lost"),
@@ -196,6 +203,12 @@ pub(super) fn subtitle(what: &str, capture: &CaptureFacts, quality: &Quality) ->
         parts.push("nothing lost".to_owned());
     }
     parts.extend(lost);
+    parts.extend(details.iter().cloned());
+    parts.extend(
+        capture
+            .duration_s
+            .map(|time| format!("{} recorded", duration(time))),
+    );
     parts.join(" · ")
 }
 

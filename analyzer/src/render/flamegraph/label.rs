@@ -9,7 +9,10 @@ pub(super) const GREY: Color = Color {
     b: 200,
 };
 
-/// What a frame is, told by its colour and by a mark behind its name.
+/// The mark of the kernel's frames.
+const KERNEL: &str = "▪";
+
+/// What a frame is, told by its colour and by a mark at its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::render) enum Kind {
     /// The name of a thread, or another heading.
@@ -18,7 +21,7 @@ pub(in crate::render) enum Kind {
     User,
     /// A function that is inlined into the one below; `[i]`.
     Inlined,
-    /// A function of the kernel; `[k]`.
+    /// A function of the kernel; `▪` in front.
     Kernel,
     /// A place without a name.
     Unnamed,
@@ -35,12 +38,13 @@ impl Label {
     /// A label that is one field of a line of folded stacks.
     pub(in crate::render) fn new(name: &str, kind: Kind) -> Self {
         let name = super::text(name).replace(';', ":");
-        let mark = match kind {
-            Kind::Kernel => " [k]",
-            Kind::Inlined => " [i]",
-            Kind::Thread | Kind::User | Kind::Unnamed => "",
+        // In front: the end is what is cut off where a frame is narrow.
+        let (mark, behind) = match kind {
+            Kind::Kernel => (KERNEL, ""),
+            Kind::Inlined => ("", " [i]"),
+            Kind::Thread | Kind::User | Kind::Unnamed => ("", ""),
         };
-        let mut text = format!("{}{mark}", name.trim());
+        let mut text = format!("{mark}{}{behind}", name.trim());
         if text.is_empty() {
             text.push('?');
         }

@@ -20,9 +20,9 @@ const WIDTH: u64 = 1180;
 /// Frames on top of each other that are drawn: only recursion goes beyond.
 const DEEPEST: usize = 192;
 
-/// Columns of the line under the picture's title, and of the title, that fit in
-/// 800 pixels.
-const SUBTITLE: usize = 108;
+/// Columns of the line under the picture's title that fit in 1200 pixels, and of
+/// the title that fit in 800.
+const SUBTITLE: usize = 160;
 const TITLE: usize = 76;
 
 /// What is written around the frames.
@@ -67,11 +67,9 @@ pub(super) fn draw(
     }
     let mut subtitle = super::cut(&picture.subtitle, SUBTITLE);
     if drawn.too_deep > 0 {
-        subtitle = format!(
-            "{} · {} stacks cut at {DEEPEST} frames",
-            super::cut(&picture.subtitle, SUBTITLE - 40),
-            drawn.too_deep
-        );
+        let deep = format!(" · {} stacks cut at {DEEPEST} frames", drawn.too_deep);
+        let columns = SUBTITLE.saturating_sub(deep.chars().count());
+        subtitle = super::cut(&picture.subtitle, columns) + &deep;
     }
     let mut options = Options::default();
     options.title = text(&super::cut(&picture.title, TITLE));
@@ -151,7 +149,7 @@ mod tests {
         ]);
         assert!(!svg.contains("<script>x"));
         assert!(svg.contains("&lt;script&gt;x&lt;/script&gt; (5 samples, 50.00%)"));
-        assert!(svg.contains("do_futex [k] (5 samples, 50.00%)"));
+        assert!(svg.contains("▪do_futex (5 samples, 50.00%)"));
         assert!(svg.contains("On CPU · &lt;host&gt;"));
         assert!(!svg.contains("DOCTYPE") && !svg.contains("href=\"http"));
         assert!(svg.starts_with("<?xml"));

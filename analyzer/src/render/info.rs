@@ -131,7 +131,7 @@ pub(super) fn quality(
             None if binary.path.starts_with('[') => {
                 ("its build-id was not recorded".to_owned(), 60)
             }
-            None => ("no build-id: record with --buildid-all".to_owned(), 36),
+            None => ("no build-id: record with --buildid-all".to_owned(), 32),
         };
         let path = cut_path(&binary.path, columns);
         lines.push(format!("no names: {path} is not here ({id})"));

@@ -13,6 +13,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+/// What kernels since 6.2 name the padding in front of functions (`objtool --prefix`).
+/// Nothing runs there: callers are looked up a byte before their address, and where
+/// an interrupt came at the first instruction of a function, that byte is in here.
+const PADDING: &str = "__pfx_";
+
 /// The largest file that is read, in bytes; usual ones have 10 to 20 MB.
 const LARGEST: u64 = 128 << 20;
 
@@ -289,9 +294,20 @@ impl Kallsyms {
                 next.map_or(page, |next| next.start.min(page))
             }
         };
-        (address < end).then(|| Symbol {
-            name: name_of(&self.names, *best).into(),
-            offset: address - best.start,
+        if address >= end {
+            return None;
+        }
+        let name = name_of(&self.names, *best);
+        Some(match name.strip_prefix(PADDING) {
+            // The byte before the address at which an interrupt found the CPU.
+            Some(function) => Symbol {
+                name: function.into(),
+                offset: 0,
+            },
+            None => Symbol {
+                name: name.into(),
+                offset: address - best.start,
+            },
         })
     }
 }
@@ -329,6 +345,17 @@ ffffffffc0000100 t kvm_exit\t[kvm]
     fn at(symbols: &Kallsyms, address: u64, used: Use) -> Option<(String, u64)> {
         let symbol = symbols.find(address, used, None)?;
         Some((symbol.name.to_string(), symbol.offset))
+    }
+
+    #[test]
+    fn padding_is_the_function_behind() {
+        let list = "ffffffff81000000 T _text\nffffffff81000100 T one\n\
+                    ffffffff811001f0 T __pfx_two\nffffffff81100200 T two\n";
+        let symbols = Kallsyms::read(list.as_bytes()).unwrap();
+        let before = at(&symbols, 0xffff_ffff_8110_01ff, Use::Code);
+        assert_eq!(before, Some(("two".to_owned(), 0)));
+        let inside = at(&symbols, 0xffff_ffff_8110_0204, Use::Code);
+        assert_eq!(inside, Some(("two".to_owned(), 4)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Begin,
     /// It is about to end.
     End,
-    /// It left the CPU, for the reason in [`Event::state`].
+    /// It left the CPU, for the reason that its state tells.
     Out(Witness),
     /// It came onto the CPU.
     In(Witness),

@@ -281,7 +281,8 @@ impl Carried {
             if differences.is_empty() { "" } else { ":\n" },
             differences.join("\n")
         );
-        assert!(differences.len() * 1000 <= code.len(), "{what}");
+        // Which instructions are sampled is chance, and compilers make odd ones.
+        assert!(differences.len() * 100 <= code.len(), "{what}");
         (code.len(), inlined)
     }
 }
@@ -307,6 +308,11 @@ fn addr2line(file: &Path, addresses: &[u64]) -> Vec<Vec<(String, String)>> {
         }
         let source = lines.next().unwrap();
         let source = source.split(" (discriminator").next().unwrap();
+        // Code that the compiler made has the line 0, which is none.
+        let source = match source.rsplit_once(':') {
+            Some((_, "?" | "0")) => "??",
+            _ => source,
+        };
         let frames = all.last_mut().unwrap();
         frames.push((line.to_owned(), source.to_owned()));
     }

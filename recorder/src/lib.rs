@@ -1,0 +1,11 @@
+//! Captures, on the machine with the problem, what `contend` analyzes elsewhere.
+//!
+//! It computes nothing: sources record side by side into a folder, what reading
+//! them elsewhere needs is packed with them into one bundle, and the bundle is
+//! shipped.
+
+// A test that fails by unwrapping fails as it should.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod source;

@@ -1,0 +1,7 @@
+//! The `contend-record` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    contend_record::cli::main()
+}

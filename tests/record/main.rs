@@ -1,0 +1,1 @@
+//! The recorder, run as its user runs it.

@@ -1,0 +1,421 @@
+//! What the sweep makes of sequences of events, and a naive model of it.
+
+use super::{SweepCounts, sweep};
+use crate::offcpu::event::{Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, Witness};
+use crate::offcpu::interval::{Interval, State, Waker};
+use Witness::{Record, Tracepoint};
+use proptest::prelude::*;
+
+const SLEEPING: Reason = Reason {
+    letter: b'S',
+    is_blocked: true,
+};
+
+fn event(time: u64, kind: Kind) -> Event {
+    Event {
+        time,
+        pos: time,
+        tid: 7,
+        pid: NO_PID,
+        stack: Default::default(),
+        other: 0,
+        cpu: NO_CPU,
+        kind,
+        reason: match kind {
+            Kind::Out(_) => SLEEPING,
+            _ => Reason::UNKNOWN,
+        },
+    }
+}
+
+fn found(events: &[Event], details: &[Detail]) -> (Vec<Interval>, SweepCounts) {
+    let mut intervals = Vec::new();
+    let counts = sweep(events, details, |interval| intervals.push(*interval));
+    (intervals, counts)
+}
+
+fn spans(events: &[Event]) -> Vec<(u64, u64, bool)> {
+    let (intervals, _) = found(events, &[]);
+    let spans = intervals.iter();
+    spans
+        .map(|interval| (interval.start, interval.end, interval.is_bound))
+        .collect()
+}
+
+const OUT: Kind = Kind::Out(Tracepoint);
+const IN: Kind = Kind::In(Tracepoint);
+const RECORD_OUT: Kind = Kind::Out(Record);
+const RECORD_IN: Kind = Kind::In(Record);
+
+#[test]
+fn threads_that_are_only_seen_to_come_are_not_odd() {
+    let odd = |events: &[Event]| found(events, &[]).1.odd_ins;
+    assert_eq!(odd(&[event(10, IN), event(20, IN), event(30, IN)]), 0);
+    assert_eq!(odd(&[event(10, IN), event(20, IN), event(30, OUT)]), 1);
+    assert_eq!(
+        odd(&[
+            event(5, OUT),
+            event(10, IN),
+            event(20, IN),
+            event(30, RECORD_IN)
+        ]),
+        1
+    );
+}
+
+#[test]
+fn out_and_in_are_an_interval() {
+    let events = [
+        event(10, IN),
+        event(100, OUT),
+        event(250, IN),
+        event(400, OUT),
+    ];
+    assert_eq!(spans(&events), [(100, 250, false)]);
+    assert_eq!(found(&events, &[]).1.open, 1);
+}
+
+#[test]
+fn an_in_that_is_missing_leaves_an_upper_bound() {
+    assert_eq!(
+        spans(&[event(100, OUT), event(300, OUT), event(350, IN)]),
+        [(100, 300, true), (300, 350, false)]
+    );
+    // It ran in between.
+    let ran = [
+        event(100, OUT),
+        event(20_000, Kind::Ran),
+        event(90_000, OUT),
+    ];
+    assert_eq!(spans(&ran), [(100, 20_000, true)]);
+    // It was still leaving.
+    let leaving = [event(100, OUT), event(102, Kind::Ran), event(900, OUT)];
+    assert_eq!(spans(&leaving), [(100, 900, true)]);
+    // The end is known after all.
+    let both = [event(100, OUT), event(20_000, Kind::Ran), event(20_001, IN)];
+    assert_eq!(spans(&both), [(100, 20_001, false)]);
+}
+
+#[test]
+fn two_witnesses_are_one_interval() {
+    let mut record = event(101, RECORD_OUT);
+    record.reason = Reason::BLOCKED;
+    let events = [
+        event(100, OUT),
+        record,
+        event(200, IN),
+        event(201, RECORD_IN),
+        event(300, OUT),
+        event(301, RECORD_OUT),
+        event(400, RECORD_IN),
+    ];
+    let (intervals, counts) = found(&events, &[]);
+    assert_eq!(spans(&events), [(100, 200, false), (300, 400, false)]);
+    assert_eq!(intervals[0].state(), State::Blocked(b'S'));
+    assert_eq!(counts, SweepCounts::default());
+}
+
+#[test]
+fn equal_times_are_read_as_the_thread_can_have_moved() {
+    // The file has the switch in before the switch out, or behind it.
+    for (first, second) in [(OUT, IN), (IN, OUT)] {
+        let events = [
+            event(10, IN),
+            Event {
+                pos: 1,
+                ..event(50, first)
+            },
+            Event {
+                pos: 2,
+                ..event(50, second)
+            },
+            event(90, OUT),
+            event(95, IN),
+        ];
+        assert_eq!(spans(&events), [(50, 50, false), (90, 95, false)]);
+        let events = [
+            event(10, OUT),
+            Event {
+                pos: 1,
+                ..event(50, first)
+            },
+            Event {
+                pos: 2,
+                ..event(50, second)
+            },
+            event(90, IN),
+        ];
+        assert_eq!(spans(&events), [(10, 50, false), (50, 90, false)]);
+    }
+}
+
+#[test]
+fn who_wakes_first_is_the_waker() {
+    let wake = |time, kind, other| Event {
+        other,
+        ..event(time, kind)
+    };
+    let events = [
+        event(100, OUT),
+        wake(150, Kind::Waking, 42),
+        wake(152, Kind::Wakeup, 9),
+        event(170, IN),
+        // Not off the CPU: it means nothing.
+        wake(175, Kind::Waking, 43),
+        event(200, OUT),
+        wake(260, Kind::Waking, INTERRUPT),
+        event(261, IN),
+    ];
+    let (intervals, _) = found(&events, &[]);
+    let wakes: Vec<_> = intervals
+        .iter()
+        .map(|interval| (interval.runnable_ns(), interval.wake.unwrap().waker))
+        .collect();
+    assert_eq!(
+        wakes,
+        [(20, Some(Waker::Thread(42))), (1, Some(Waker::Interrupt))]
+    );
+}
+
+#[test]
+fn preempted_threads_are_not_woken() {
+    let mut out = event(100, OUT);
+    out.reason = Reason::PREEMPTED;
+    let events = [out, event(120, Kind::Waking), event(150, IN)];
+    let (intervals, _) = found(&events, &[]);
+    assert_eq!(intervals[0].state(), State::Preempted);
+    assert_eq!(intervals[0].wake, None);
+}
+
+#[test]
+fn a_new_thread_waits_for_its_first_cpu() {
+    let events = [
+        event(90, Kind::Begin),
+        event(100, Kind::WakeupNew),
+        event(130, IN),
+        event(200, OUT),
+    ];
+    let (intervals, counts) = found(&events, &[]);
+    assert_eq!(spans(&events), [(100, 130, false)]);
+    assert_eq!((intervals[0].state(), counts.open), (State::Started, 1));
+}
+
+#[test]
+fn the_end_of_a_thread_is_no_wait() {
+    let mut dead = event(300, OUT);
+    dead.reason = Reason::of_letter(b'X');
+    let counts = |events: &[Event]| (spans(events).len(), found(events, &[]).1.open);
+    assert_eq!(counts(&[event(10, IN), dead]), (0, 0));
+    let told = [
+        event(10, IN),
+        event(290, Kind::End),
+        event(300, OUT),
+        event(301, RECORD_OUT),
+    ];
+    assert_eq!(counts(&told), (0, 0));
+    // The number goes to another thread.
+    let again = [
+        event(10, OUT),
+        event(500, Kind::Begin),
+        event(600, OUT),
+        event(700, IN),
+    ];
+    assert_eq!(spans(&again), [(600, 700, false)]);
+    assert_eq!(found(&again, &[]).1.open, 1);
+}
+
+#[test]
+fn what_a_collector_tells_adds_to_what_switches_show() {
+    let detail = Detail {
+        start: 103,
+        word: 0xf00,
+        ..Detail::default()
+    };
+    // The collector may tell before or after the switch is.
+    for (told, closed) in [(199, 200), (201, 200)] {
+        let mut events = [event(100, OUT), event(told, Kind::Span), event(closed, IN)];
+        events.sort_by_key(|event| event.time);
+        let (intervals, counts) = found(&events, &[detail]);
+        assert_eq!(spans_of(&intervals), [(100, 200)]);
+        assert_eq!((intervals[0].word, counts.twice), (0xf00, 1));
+    }
+    let (intervals, counts) = found(&[event(190, Kind::Span)], &[detail]);
+    assert_eq!((spans_of(&intervals), counts.twice), (vec![(103, 190)], 0));
+}
+
+fn spans_of(intervals: &[Interval]) -> Vec<(u64, u64)> {
+    intervals
+        .iter()
+        .map(|interval| (interval.start, interval.end))
+        .collect()
+}
+
+#[test]
+fn overlapping_intervals_of_a_collector_are_counted() {
+    let detail = |start| Detail {
+        start,
+        ..Detail::default()
+    };
+    let told = |time, other| Event {
+        other,
+        ..event(time, Kind::Span)
+    };
+    let details = [detail(100), detail(150)];
+    let (_, counts) = found(&[told(200, 0), told(300, 1)], &details);
+    assert_eq!(counts.overlapping, 1);
+    let details = [detail(100), detail(200)];
+    let (_, counts) = found(&[told(200, 0), told(300, 1)], &details);
+    assert_eq!(counts.overlapping, 0);
+}
+
+#[test]
+fn a_detail_finds_its_interval_on_either_side() {
+    let span = Event {
+        other: 0,
+        ..event(200, Kind::Span)
+    };
+    let mut more = Event {
+        other: 1,
+        ..event(200, Kind::Detail)
+    };
+    more.reason = SLEEPING;
+    let details = [
+        Detail {
+            start: 100,
+            ..Detail::default()
+        },
+        Detail {
+            syscall: Some(202),
+            waker: Some((5, 180)),
+            ..Detail::default()
+        },
+    ];
+    for events in [[span, more], [more, span]] {
+        let (intervals, _) = found(&events, &details);
+        assert_eq!(intervals.len(), 1);
+        assert_eq!(intervals[0].syscall, Some(202));
+        assert_eq!(intervals[0].state(), State::Blocked(b'S'));
+        assert_eq!(intervals[0].runnable_ns(), 20);
+    }
+}
+
+/// A thread that moves truly, and what of it is recorded.
+#[derive(Clone, Debug)]
+struct Move {
+    on: u64,
+    off: u64,
+    is_out_lost: bool,
+    is_in_lost: bool,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = (
+        1..1000u64,
+        1..1000u64,
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+    );
+    let one = one.prop_map(|(on, off, is_out_lost, is_in_lost)| Move {
+        on,
+        off,
+        is_out_lost,
+        is_in_lost,
+    });
+    prop::collection::vec(one, 0..40)
+}
+
+proptest! {
+    /// Whatever is lost, no interval overlaps another, each exact one is a true
+    /// one or spans lost switches, and each true one of which both ends were
+    /// recorded is found.
+    #[test]
+    fn intervals_are_those_of_the_model(moves in moves(), second in any::<bool>()) {
+        let mut events = Vec::new();
+        let mut whole = Vec::new();
+        let mut time = 1;
+        for step in &moves {
+            time += step.on;
+            let start = time;
+            time += step.off;
+            if !step.is_out_lost {
+                events.push(event(start, OUT));
+                if second {
+                    events.push(Event { pos: start + 1, ..event(start, RECORD_OUT) });
+                }
+            }
+            if !step.is_in_lost {
+                events.push(event(time, IN));
+                if second {
+                    events.push(Event { pos: time + 1, ..event(time, RECORD_IN) });
+                }
+            }
+            if !step.is_out_lost && !step.is_in_lost {
+                whole.push((start, time));
+            }
+        }
+        let (intervals, counts) = found(&events, &[]);
+        for pair in intervals.windows(2) {
+            prop_assert!(pair[0].end <= pair[1].start);
+        }
+        let exact: Vec<_> = intervals.iter().filter(|it| !it.is_bound).copied().collect();
+        for span in &whole {
+            prop_assert!(spans_of(&exact).contains(span), "{span:?}");
+        }
+        prop_assert_eq!(counts.bounded as usize, intervals.len() - exact.len());
+        prop_assert!(counts.open <= 1);
+        if moves.iter().all(|step| !step.is_out_lost && !step.is_in_lost) {
+            prop_assert_eq!(spans_of(&intervals), whole);
+        }
+    }
+
+    /// Cutting the events off somewhere changes nothing before the cut but the
+    /// interval that is open there.
+    #[test]
+    fn a_cut_leaves_what_was_before_it(moves in moves(), cut in 0..80usize) {
+        let mut events = Vec::new();
+        let mut time = 1;
+        for step in &moves {
+            time += step.on;
+            events.push(event(time, OUT));
+            time += step.off;
+            events.push(event(time, IN));
+        }
+        let all = spans(&events);
+        let cut = cut.min(events.len());
+        prop_assert_eq!(spans(&events[..cut]), &all[..cut / 2]);
+    }
+
+    /// Any events at all: no panic, and no time is counted twice.
+    #[test]
+    fn time_is_conserved(
+        steps in prop::collection::vec((0..50u64, 0..10u8, any::<bool>()), 0..200)
+    ) {
+        let mut time = 0;
+        let mut events = Vec::new();
+        for (pos, (step, kind, blocked)) in (0..).zip(steps) {
+            time += step;
+            let kind = match kind {
+                0 => Kind::Begin,
+                1 => Kind::End,
+                2 | 3 => OUT,
+                4 => RECORD_OUT,
+                5 => IN,
+                6 => RECORD_IN,
+                7 => Kind::Ran,
+                8 => Kind::Waking,
+                _ => Kind::WakeupNew,
+            };
+            let mut event = Event { pos, ..event(time, kind) };
+            if !blocked {
+                event.reason = Reason::PREEMPTED;
+            }
+            events.push(event);
+        }
+        let (intervals, _) = found(&events, &[]);
+        for pair in intervals.windows(2) {
+            prop_assert!(pair[0].end <= pair[1].start);
+        }
+        let off: u64 = intervals.iter().map(Interval::ns).sum();
+        prop_assert!(off <= time);
+    }
+}

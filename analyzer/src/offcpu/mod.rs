@@ -21,8 +21,7 @@ mod named;
 mod payload;
 mod report;
 mod sweep;
-#[cfg(test)]
-mod sweep_tests;
+mod thread;
 mod totals;
 mod views;
 

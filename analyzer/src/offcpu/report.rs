@@ -1,8 +1,9 @@
 //! Sums to the result that every renderer takes.
 
-use super::analysis::{Analysis, Thread};
+use super::analysis::Analysis;
 use super::interval::State;
 use super::named::NamedTree;
+use super::thread::Thread;
 use super::totals::{Lengths, Totals, Which};
 use super::views::{Comms, Rows};
 use crate::capture::Capture;

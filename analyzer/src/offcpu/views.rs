@@ -1,8 +1,9 @@
 //! Sums by lock, waker, system call and stack.
 
-use super::analysis::{Analysis, Thread};
+use super::analysis::Analysis;
 use super::interval::{State, Waker};
 use super::named::NamedTree;
+use super::thread::Thread;
 use super::totals::{Key, Totals, Which};
 use crate::capture::Capture;
 use crate::result::{

@@ -2,6 +2,7 @@
 
 use super::decode::{DecodeCounts, Decoded, Plan};
 use super::event::{Event, Kind, Sum};
+use super::losses::Losses;
 use super::sweep::SweepCounts;
 use super::thread::{Sweeper, Thread, excess, name};
 use super::totals::{Lengths, Which};
@@ -82,6 +83,7 @@ pub(crate) fn analyze(
         mut sums,
         comms,
         on_cpu,
+        losses,
         counts,
     } = decoded;
     if counts.sampled > 0 && counts.records == 0 {
@@ -89,9 +91,11 @@ pub(crate) fn analyze(
         let is_sampled = |kind| matches!(kind, Kind::Out(_) | Kind::In(_));
         events.retain(|event| !is_sampled(event.kind));
     }
+    let losses = Losses::new(losses, &events);
     sums.sort_unstable_by_key(|sum| (sum.pid, sum.tid, sum.pos));
     let span = survey.times().unwrap_or_default();
     let sweeper = Sweeper {
+        losses: &losses,
         details: &details,
         comms: &comms,
         on_cpu: &on_cpu,

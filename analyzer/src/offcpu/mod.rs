@@ -17,6 +17,7 @@ mod calls;
 mod decode;
 mod event;
 mod interval;
+mod losses;
 mod named;
 mod payload;
 mod report;

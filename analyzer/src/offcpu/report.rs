@@ -306,6 +306,20 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
             many(swept.bounded, "interval")
         ));
     }
+    if swept.over_losses > 0 {
+        warn(format!(
+            "{} lasted while records were lost, in which their thread may have run: they count as \
+             upper bounds, and others may be missing; record with larger buffers (-m 64M)",
+            many(swept.over_losses, "interval")
+        ));
+    }
+    if counts.undated_losses > 0 && swept.over_losses == 0 {
+        warn(
+            "records were lost, it is not told when: any interval may be longer than it was, and \
+             others may be missing; record with larger buffers (-m 64M)"
+                .to_owned(),
+        );
+    }
     // Some are always missing: the first and the last of each CPU.
     let missing = counts.to_idle.saturating_sub(counts.from_idle);
     if counts.records == 0 && missing > 16 && missing * 10 > counts.to_idle {

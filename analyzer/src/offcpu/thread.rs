@@ -3,6 +3,7 @@
 use super::analysis::Options;
 use super::event::{Detail, Event, Kind, NO_CPU, NO_PID, Sum};
 use super::interval::Interval;
+use super::losses::Losses;
 use super::sweep::{SweepCounts, sweep};
 use super::totals::{Key, Lengths, ThreadSums, Totals};
 use crate::space::AddressSpace;
@@ -62,6 +63,7 @@ pub(super) fn excess(off: u64, on: u64, lifetime: u64) -> Option<Excess> {
 
 /// What the sweeps of all threads share.
 pub(super) struct Sweeper<'a> {
+    pub(super) losses: &'a Losses,
     pub(super) details: &'a [Detail],
     pub(super) comms: &'a FxHashMap<i32, (At, Box<[u8]>)>,
     pub(super) on_cpu: &'a FxHashMap<i32, u64>,
@@ -84,7 +86,7 @@ impl Sweeper<'_> {
         // By process: the same number may be used again.
         let mut found: BTreeMap<i32, ThreadSums> = BTreeMap::new();
         let (mut filtered, mut off) = (0, 0u64);
-        let counts = sweep(events, self.details, |interval| {
+        let counts = sweep(events, self.details, self.losses, |interval| {
             off = off.saturating_add(interval.ns());
             if interval.pid != NO_PID {
                 known_pid = interval.pid;

@@ -145,3 +145,59 @@ fn a_cut_capture_has_fewer_intervals_and_says_so() {
         }
     }
 }
+
+/// A copy of a capture of one event, in which the sample in the middle is a record
+/// of a loss, on the CPU and at the time of the sample.
+fn with_a_loss(bytes: &[u8]) -> Vec<u8> {
+    const SAMPLE: u32 = 9;
+    const LOST: u32 = 2;
+    let mut bytes = bytes.to_vec();
+    let number = |bytes: &[u8], at: usize| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+    };
+    // IDENTIFIER, IP, TID, TIME, CALLCHAIN, CPU, PERIOD, RAW.
+    let attr = number(&bytes, 24);
+    assert_eq!(number(&bytes, attr + 24), 0x105a7);
+    let (start, size) = (number(&bytes, 40), number(&bytes, 48));
+    let mut samples = Vec::new();
+    let mut at = start;
+    while at < start + size {
+        let kind = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let length = u16::from_le_bytes(bytes[at + 6..at + 8].try_into().unwrap());
+        if kind == SAMPLE {
+            samples.push((at, usize::from(length)));
+        }
+        at += usize::from(length);
+    }
+    let (at, length) = samples[samples.len() / 2];
+    let body = at + 8;
+    // The trailer: TID, TIME, CPU, IDENTIFIER.
+    let trailer = [&bytes[body + 16..body + 40], &bytes[body..body + 8]].concat();
+    bytes[at..at + 4].copy_from_slice(&LOST.to_le_bytes());
+    bytes[body..at + length].fill(0);
+    bytes[body + 8] = 1;
+    bytes[at + length - 32..at + length].copy_from_slice(&trailer);
+    bytes
+}
+
+/// What lasts across a loss may be two intervals, and says so.
+#[test]
+fn intervals_that_span_a_loss_are_upper_bounds() {
+    let Some(folder) = folder() else { return };
+    let name = "cpp-fp-switch-a-fp";
+    let bytes = std::fs::read(folder.join(format!("{name}.data"))).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("lost.data");
+    std::fs::write(&path, with_a_loss(&bytes)).unwrap();
+    let lossy = contend_on(&path, &["offcpu", "--json"]).json(name);
+    let whole = document(name, &[]);
+    assert_eq!(lossy["quality"]["lost_events"], 1);
+    let bounds = |of: &Value| of["upper_bounds"]["intervals"].as_u64().unwrap();
+    // One for each thread that waited then, no more.
+    let more = bounds(&lossy) - bounds(&whole);
+    assert!((5..=16).contains(&more), "{more}");
+    let warnings = |of: &Value| of["quality"]["warnings"].to_string();
+    let text = "lasted while records were lost";
+    assert!(warnings(&lossy).contains(text), "{}", warnings(&lossy));
+    assert!(!warnings(&whole).contains(text), "{}", warnings(&whole));
+}

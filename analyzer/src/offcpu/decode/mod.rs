@@ -6,6 +6,7 @@ mod sample;
 pub(super) use plan::Plan;
 
 use super::event::{Detail, Event, Kind, NO_CPU, NO_STACK, Reason, StackId, Sum, Witness};
+use super::losses::Loss;
 use crate::stack::StackBuilder;
 use crate::survey::SAMPLE;
 use contend_perfdata::{
@@ -18,6 +19,9 @@ use sample::Reading;
 const SWITCH_OUT: u16 = 1 << 13;
 const SWITCH_OUT_PREEMPT: u16 = 1 << 14;
 
+/// `PERF_RECORD_MISC_LOST_SAMPLES_BPF` (`tools/lib/perf/include/perf/event.h`).
+const LOST_SAMPLES_BPF: u16 = 1 << 15;
+
 /// What one worker, or all of them, have read.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
@@ -28,6 +32,8 @@ pub(super) struct Decoded {
     pub(super) comms: FxHashMap<i32, (At, Box<[u8]>)>,
     /// Time on the CPU that samples of clocks show, in ns by thread.
     pub(super) on_cpu: FxHashMap<i32, u64>,
+    /// When records were lost.
+    pub(super) losses: Vec<Loss>,
     pub(super) counts: DecodeCounts,
 }
 
@@ -54,6 +60,8 @@ pub(super) struct DecodeCounts {
     /// Samples of the scheduler's tracepoints whose payload cannot be read for
     /// want of a format or of the raw field.
     pub(super) without_payload: u64,
+    /// Records of losses that do not tell when.
+    pub(super) undated_losses: u64,
     /// SWITCH records without thread or time.
     pub(super) bad_switch: u64,
 }
@@ -70,6 +78,7 @@ impl DecodeCounts {
         self.without_time += other.without_time;
         self.bad_payload += other.bad_payload;
         self.without_payload += other.without_payload;
+        self.undated_losses += other.undated_losses;
         self.bad_switch += other.bad_switch;
     }
 }
@@ -103,6 +112,7 @@ impl Decoded {
             let sum = self.on_cpu.entry(tid).or_default();
             *sum = sum.saturating_add(ns);
         }
+        self.losses.extend(other.losses);
         self.counts.merge(&other.counts);
     }
 
@@ -120,6 +130,7 @@ impl Decoded {
                 record_kind::SWITCH | record_kind::SWITCH_CPU_WIDE => {
                     self.switch_record(&record, events, plan);
                 }
+                record_kind::LOST | record_kind::LOST_SAMPLES => self.loss(&record, events, plan),
                 record_kind::FORK | record_kind::EXIT => self.life(&record, events),
                 _ => {}
             }
@@ -193,6 +204,26 @@ impl Decoded {
             },
             reason: if is_out { reason } else { Reason::UNKNOWN },
         });
+    }
+
+    /// Records that could not be written. What a filter of samples dropped is not
+    /// missing.
+    fn loss(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
+        let is_filtered =
+            record.kind == record_kind::LOST_SAMPLES && record.misc & LOST_SAMPLES_BPF != 0;
+        if is_filtered {
+            return;
+        }
+        let id = plan.trailer.parse(record.body, events.endian());
+        // `perf record` tells at the end what the kernel counted, without a time.
+        match id.time.filter(|&time| time > 0) {
+            Some(time) => self.losses.push(Loss {
+                time,
+                pos: record.pos,
+                cpu: id.cpu.unwrap_or(NO_CPU),
+            }),
+            None => self.counts.undated_losses += 1,
+        }
     }
 
     /// Begin and end of threads.

@@ -4,6 +4,7 @@
 //! Out ──────────── Waking ───────── In     blocked, then waiting for a CPU
 //! Out ─────────────────── Out              an In is missing: at most this long
 //! Out ──────── Ran ────── Out              no longer than to where it ran
+//! Out ───── lost ───── In                  at most this long: it may have run
 //! Out ───────────────────────── end        open: counted, not guessed
 //! ```
 //! One switch may have two witnesses; the second adds what it knows. Collectors
@@ -16,6 +17,7 @@ mod wakes;
 
 use super::event::{Detail, Event, Kind, NO_PID, NO_STACK, Reason, StackId, Witness};
 use super::interval::Interval;
+use super::losses::Losses;
 use told::{join, overlap};
 
 /// A thread that is sampled so shortly after it left was still leaving: the
@@ -29,6 +31,8 @@ pub(crate) struct SweepCounts {
     pub(crate) open: u64,
     /// Intervals whose end is only known not to be later.
     pub(crate) bounded: u64,
+    /// Intervals in which records were lost, so that the thread may have run.
+    pub(crate) over_losses: u64,
     /// Intervals that collectors tell and that overlap another of the thread.
     pub(crate) overlapping: u64,
     /// Intervals that two sources told.
@@ -43,6 +47,7 @@ impl SweepCounts {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.open += other.open;
         self.bounded += other.bounded;
+        self.over_losses += other.over_losses;
         self.overlapping += other.overlapping;
         self.twice += other.twice;
         self.odd_ins += other.odd_ins;
@@ -73,6 +78,7 @@ struct Open {
 /// Finds the intervals of one thread.
 pub(super) struct Sweep<'a, F> {
     details: &'a [Detail],
+    losses: &'a Losses,
     sink: F,
     now: Now,
     /// The last interval, which another source may still add to.
@@ -91,6 +97,8 @@ pub(super) struct Sweep<'a, F> {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     interval: Interval,
+    /// Whether records were lost while it lasted.
+    is_over_loss: bool,
     /// Whether it came from switches.
     is_swept: bool,
     /// Whether a collector told of it.
@@ -101,10 +109,12 @@ struct Last {
 pub(super) fn sweep(
     events: &[Event],
     details: &[Detail],
+    losses: &Losses,
     sink: impl FnMut(&Interval),
 ) -> SweepCounts {
     let mut sweep = Sweep {
         details,
+        losses,
         sink,
         now: Now::Unknown,
         last: None,
@@ -290,9 +300,12 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
             is_told = true;
         }
         self.give();
-        self.counts.bounded += u64::from(is_bound);
+        // A collector tells of an interval in one record.
+        let is_over_loss = !is_told && self.losses.between(interval.start, interval.end);
+        interval.is_bound |= is_over_loss;
         self.last = Some(Last {
             interval,
+            is_over_loss,
             is_swept: true,
             is_told,
         });
@@ -302,6 +315,14 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
     fn give(&mut self) {
         if let Some(last) = self.last.take() {
             self.given = self.given.max(last.interval.end);
+            if last.interval.is_bound {
+                let counts = &mut self.counts;
+                let count = match last.is_over_loss {
+                    true => &mut counts.over_losses,
+                    false => &mut counts.bounded,
+                };
+                *count += 1;
+            }
             (self.sink)(&last.interval);
         }
     }

@@ -46,6 +46,7 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
         }
         self.last = Some(Last {
             interval: told,
+            is_over_loss: false,
             is_swept: false,
             is_told: true,
         });

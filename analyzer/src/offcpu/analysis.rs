@@ -39,6 +39,8 @@ pub(crate) struct Analysis {
     pub(super) decoded: DecodeCounts,
     pub(crate) swept: SweepCounts,
     pub(crate) which: Which,
+    /// Whether perf was told to record only some of the switches.
+    pub(super) is_filtered_when_recorded: bool,
     /// Intervals that the filters left out.
     pub(crate) filtered: u64,
     /// Sums that were left out because switches of the same thread tell its
@@ -128,6 +130,7 @@ pub(crate) fn analyze(
         decoded: counts,
         swept: totals,
         which: options.which,
+        is_filtered_when_recorded: is_filtered(&capture.header().features.cmdline),
         filtered,
         unused_sums: 0,
         stacks,
@@ -138,6 +141,13 @@ pub(crate) fn analyze(
         .threads
         .sort_by_key(|thread| (thread.pid, thread.tid));
     Ok(analysis)
+}
+
+/// Whether perf's command line has a filter for the events of tracepoints.
+fn is_filtered(command: &[String]) -> bool {
+    command
+        .iter()
+        .any(|word| word == "--filter" || word.starts_with("--filter="))
 }
 
 impl Analysis {

@@ -4,7 +4,9 @@
 //! max_ms`, the wall time inside the one call that blocks. Threads that do
 //! nothing else are compared whole; others by what is on their stacks.
 
+mod idle;
 mod locks;
+mod nameless;
 mod times;
 mod views;
 
@@ -77,4 +79,13 @@ fn named(name: &str, args: &[&str]) -> Value {
 fn strings(value: &Value) -> Vec<&str> {
     let all = value.as_array().unwrap().iter();
     all.map(|text| text.as_str().unwrap()).collect()
+}
+
+/// The innermost user frame of a stack, which is the function of the C library
+/// that a thread waits in; empty when there is none.
+fn user_leaf(stack: &Value) -> &str {
+    let frames = strings(&stack["frames"]);
+    let kernel = stack.get("kernel_from").and_then(Value::as_u64);
+    let user = kernel.map_or(frames.len(), |from| from as usize);
+    user.checked_sub(1).map_or("", |leaf| frames[leaf])
 }

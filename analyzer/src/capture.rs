@@ -57,17 +57,32 @@ impl Meter {
     }
 }
 
+/// How many threads work at most: more take memory and are not faster.
+const MOST_THREADS: usize = 256;
+
+/// Bytes that the chunks of all threads hold together, and those of one thread
+/// however many there are.
+const MOST_IN_CHUNKS: usize = 32 << 20;
+const SMALLEST_SHARE: usize = 64 << 10;
+
 impl Capture {
     /// Opens the capture at `path` (`-` is standard input) for `threads`
-    /// threads, 0 being one for each CPU, and chunks of about `chunk` bytes.
+    /// threads, 0 being one for each CPU, at most 256, and chunks of about `chunk` bytes, less
+    /// where threads are so many that their chunks would fill the memory.
     ///
     /// # Errors
     /// One line that says what is wrong with the path or its content.
     pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(threads.min(MOST_THREADS))
             .build()
             .context("cannot start threads")?;
+        let share = (MOST_IN_CHUNKS / pool.current_num_threads().max(1)).max(SMALLEST_SHARE);
+        let chunk = chunk.min(share);
         let input = pool.install(|| input::open(path))?;
         Ok(Self {
             path: path.to_owned(),

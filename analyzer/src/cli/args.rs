@@ -73,7 +73,7 @@ pub(super) struct Common {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// Work on N threads [default: one for each CPU]
+    /// Work on N threads, at most 256 [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
 

@@ -9,4 +9,5 @@ pub(crate) mod perf_compat;
 mod style;
 pub(crate) mod symbols;
 
+use style::many;
 pub(crate) use style::{cut, cut_path, safe};

@@ -1,10 +1,10 @@
 //! `contend offcpu`: tables, folded stacks, and the picture.
 
-use super::flamegraph::{self, Kind, Label, Picture, Unit};
+use super::flamegraph::{self, Kind, Label, Picture, State, Unit};
 use super::info;
 use super::oncpu::{fold, label, mark_of, percent, subtitle};
-use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
-use crate::result::{LengthBucket, LockRow, OffCpu, OffCpuStack, StackFrame, WakerFacts};
+use super::style::{Style, WIDTH, count, cut, duration, many, safe, wrap};
+use crate::result::{LengthBucket, LockRow, OffCpu, OffCpuStack, StackFrame, WakerFacts, WakerRow};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -355,10 +355,15 @@ fn wakers(out: &mut dyn Write, result: &OffCpu, rows: usize, style: Style) -> io
     more(out, result.wakers.len(), rows)
 }
 
+/// Whether there was no wait to end: the thread was preempted.
+fn is_nobody(waker: &WakerFacts) -> bool {
+    waker.tid.is_none() && waker.comm.as_deref() == Some("nobody")
+}
+
 /// Who ended a wait, in words.
 fn waker(waker: &WakerFacts) -> &str {
     match (waker.tid, waker.comm.as_deref()) {
-        (None, Some("nobody")) => "nobody: preempted",
+        _ if is_nobody(waker) => "nobody: preempted",
         (_, Some(comm)) => comm,
         (Some(_), None) => "?",
         (None, None) => "waker not known",
@@ -487,7 +492,9 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
         (state, true) => format!("Off CPU, {state}, and who ended it"),
     };
     let command = result.capture.file.rsplit('/').next().unwrap_or_default();
-    let sums = result.sums.map(|sums| many(sums.samples, "sum"));
+    let sums = result
+        .sums
+        .map(|sums| format!("{} of short intervals", many(sums.samples, "sum")));
     let total = format!(
         "{} in {}{}",
         ns(result.total_ns),
@@ -496,13 +503,16 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
     );
     let mut parts = Vec::new();
     if let Some(idle) = result.idle.filter(|idle| idle.hidden) {
-        parts.push(format!("{} idle hidden", ns(idle.total_ns)));
+        parts.push(format!("{} of waits for work left out", ns(idle.total_ns)));
     }
     if result.open > 0 {
-        parts.push(format!("{} open", count(result.open)));
+        let open = many(result.open, "interval");
+        parts.push(format!("{open} without an end, not counted"));
     }
     if let Some(bounds) = &result.upper_bounds {
-        parts.push(many(bounds.intervals, "upper bound"));
+        let bounds_ns = bounds.total_ns;
+        let bounds = many(bounds.intervals, "upper bound");
+        parts.push(format!("{bounds} of {}", ns(bounds_ns)));
     }
     let warnings = result.quality.warnings.len() as u64;
     if warnings > 0 {
@@ -510,52 +520,57 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
     }
     let picture = Picture {
         title: format!("{what} · {host} · {command}"),
-        subtitle: subtitle(&total, &parts, &result.capture, &result.quality),
+        subtitle: subtitle(&total, parts, &result.capture, &result.quality),
         unit: Unit::Nanoseconds,
     };
     if is_by_waker {
-        let rows = result.wakers.iter().map(|row| {
-            let mut labels = vec![heading_label(row.waiter.as_deref().unwrap_or("?"))];
-            labels.extend(row.waiter_frames.iter().map(|frame| label(frame)));
-            labels.push(heading_label(&match waker(&row.waker) {
-                name if row.waker.tid.is_some() || name == "interrupt" => {
-                    format!("← woken by {name}")
-                }
-                nobody => nobody.to_owned(),
-            }));
-            labels.extend(row.waker.frames.iter().rev().map(|frame| label(frame)));
-            (labels, row.total_ns)
-        });
-        return flamegraph::draw(out, &picture, rows);
+        return flamegraph::draw(out, &picture, result.wakers.iter().map(woken));
     }
-    let stacks = result.stacks.iter().map(|stack| {
-        // Letters in front stay where a frame is narrow.
-        let (letter, state) = match stack.state {
-            "blocked" => ("B", "blocked"),
-            "preempted" => ("P", "preempted"),
-            "runnable" => ("R", "runnable, waiting for a CPU"),
-            _ => ("?", "state unknown"),
-        };
-        let comm = stack.comm.as_deref().unwrap_or("?");
-        let mut labels = vec![
-            heading_label(&format!("{letter}: {state}")),
-            heading_label(&format!("{letter}: {comm}")),
-        ];
-        labels.extend(kind_of_wait(stack).iter().map(|text| heading_label(text)));
-        labels.extend(stack.frames.iter().map(|frame| label(frame)));
-        (labels, stack.total_ns)
-    });
-    flamegraph::draw(out, &picture, stacks)
+    flamegraph::draw(out, &picture, result.stacks.iter().map(waiting))
+}
+
+/// A stack below its state and its thread.
+fn waiting(stack: &OffCpuStack) -> (Vec<Label>, u64) {
+    // Letters in front stay where a frame is narrow.
+    let (letter, name, state) = match stack.state {
+        "blocked" => ("B", "blocked", State::Blocked),
+        "preempted" => ("P", "preempted", State::Preempted),
+        "runnable" => ("R", "runnable, waiting for a CPU", State::Runnable),
+        _ => ("?", "state unknown", State::Unknown),
+    };
+    let comm = stack.comm.as_deref().unwrap_or("?");
+    let headings = [format!("{letter}: {name}"), format!("{letter}: {comm}")];
+    let headings = headings.into_iter().chain(kind_of_wait(stack));
+    let labels = headings
+        .map(|text| heading_label(&text))
+        .chain(stack.frames.iter().map(|frame| label(frame)))
+        .map(|label| label.of(state));
+    (labels.collect(), stack.total_ns)
+}
+
+/// A wait with the stack that ended it on top, its root above.
+fn woken(row: &WakerRow) -> (Vec<Label>, u64) {
+    let (letter, state) = match is_nobody(&row.waker) {
+        true => ("P", State::Preempted),
+        false => ("W", State::Waited),
+    };
+    let comm = row.waiter.as_deref().unwrap_or("?");
+    let mut labels = vec![heading_label(&format!("{letter}: {comm}")).of(state)];
+    labels.extend(row.waiter_frames.iter().map(|frame| label(frame).of(state)));
+    let (text, state) = match waker(&row.waker) {
+        name if row.waker.tid.is_some() || name == "interrupt" => {
+            (format!("← woken by {name}"), State::Waker)
+        }
+        nobody => (nobody.to_owned(), state),
+    };
+    labels.push(heading_label(&text).of(state));
+    let frames = row.waker.frames.iter().rev();
+    labels.extend(frames.map(|frame| label(frame).of(State::Waker)));
+    (labels, row.total_ns)
 }
 
 fn heading_label(text: &str) -> Label {
     Label::new(text, Kind::Thread)
-}
-
-/// A number of things, whose name takes an `s` where they are several.
-fn many(number: u64, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(number))
 }
 
 fn ns(value: u64) -> String {

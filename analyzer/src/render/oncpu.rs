@@ -148,7 +148,7 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
                 count(result.samples),
                 weight(result.weight, result.unit)
             ),
-            &[],
+            Vec::new(),
             &result.capture,
             &result.quality,
         ),
@@ -181,14 +181,13 @@ pub(super) fn label(frame: &StackFrame) -> Label {
     }
 }
 
-/// The line under the title: how much, what was lost, details, and of how long. The
-/// end is cut where it is too long.
+/// What stands under the title: how much, what was lost, details, and of how long.
 pub(super) fn subtitle(
     what: &str,
-    details: &[String],
+    details: Vec<String>,
     capture: &CaptureFacts,
     quality: &Quality,
-) -> String {
+) -> Vec<String> {
     let mut parts = vec![what.to_owned()];
     let lost = [
         (quality.lost_events, "records lost"),
@@ -203,13 +202,13 @@ pub(super) fn subtitle(
         parts.push("nothing lost".to_owned());
     }
     parts.extend(lost);
-    parts.extend(details.iter().cloned());
+    parts.extend(details);
     parts.extend(
         capture
             .duration_s
             .map(|time| format!("{} recorded", duration(time))),
     );
-    parts.join(" · ")
+    parts
 }
 
 fn mark(kernel: bool, inlined: bool) -> &'static str {

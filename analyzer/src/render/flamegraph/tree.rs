@@ -103,7 +103,7 @@ impl Tree {
                 if !path.is_empty() {
                     path.push(';');
                 }
-                path.push_str(label.text());
+                path.push_str(&label.key());
                 drawn.labels.insert(label.clone());
             }
             let node = &self.nodes[node as usize];

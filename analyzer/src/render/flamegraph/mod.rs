@@ -67,7 +67,7 @@ pub(super) fn draw(
     // The frame below all has no name, and no colour of its own.
     colors.insert("", label::GREY);
     for label in &drawn.labels {
-        colors.insert(&label.key(), label.color());
+        colors.insert(label.key(), label.color());
     }
     let mut subtitle = picture.subtitle.clone();
     if drawn.too_deep > 0 {

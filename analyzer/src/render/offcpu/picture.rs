@@ -116,3 +116,120 @@ fn woken(row: &WakerRow) -> (Vec<Label>, u64) {
 fn heading_label(text: &str) -> Label {
     Label::new(text, Kind::Thread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::{StackFrame, WakerFacts};
+    use std::sync::Arc;
+
+    fn frame(function: &str, kernel: bool) -> Arc<StackFrame> {
+        Arc::new(StackFrame {
+            function: function.to_owned(),
+            dso: None,
+            kernel,
+            inlined: false,
+            named: true,
+        })
+    }
+
+    fn row(tid: Option<i32>, comm: Option<&str>) -> WakerRow {
+        WakerRow {
+            waker: WakerFacts {
+                tid,
+                comm: comm.map(str::to_owned),
+                frames: vec![frame("main", false), frame("try_to_wake_up", true)],
+            },
+            waiter: Some("worker".to_owned()),
+            waiter_frames: vec![frame("pop", false)],
+            intervals: 1,
+            total_ns: 7,
+        }
+    }
+
+    /// What stands between the waiter and its waker.
+    fn between(row: &WakerRow) -> Vec<Label> {
+        let (labels, weight) = woken(row);
+        assert_eq!(weight, 7);
+        let on_top = [("try_to_wake_up", Kind::Kernel), ("main", Kind::User)];
+        let on_top = on_top.map(|(name, kind)| Label::new(name, kind).of(State::Waker));
+        assert_eq!(labels[3..], on_top, "the leaf first");
+        labels[..3].to_vec()
+    }
+
+    #[test]
+    fn who_woke_is_told_and_who_was_woken_by_nobody() {
+        let waited = |text: &str| heading_label(text).of(State::Waited);
+        let pop = |state| Label::new("pop", Kind::User).of(state);
+        for (tid, comm, text) in [
+            (Some(5), Some("kick"), "← woken by kick"),
+            (Some(5), None, "← woken by ?"),
+            (None, Some("interrupt"), "← woken by interrupt"),
+        ] {
+            let expected = [
+                waited("W: worker"),
+                pop(State::Waited),
+                heading_label(text).of(State::Waker),
+            ];
+            assert_eq!(between(&row(tid, comm)), expected);
+        }
+        let expected = [
+            waited("W: worker"),
+            pop(State::Waited),
+            waited("waker not known"),
+        ];
+        assert_eq!(between(&row(None, None)), expected);
+        let preempted = |text: &str| heading_label(text).of(State::Preempted);
+        let expected = [
+            preempted("P: worker"),
+            pop(State::Preempted),
+            preempted("nobody: preempted"),
+        ];
+        assert_eq!(between(&row(None, Some("nobody"))), expected);
+        // A thread may have that name.
+        let labels = between(&row(Some(5), Some("nobody")));
+        assert_eq!(labels[0], waited("W: worker"));
+        assert_eq!(
+            labels[2],
+            heading_label("← woken by nobody").of(State::Waker)
+        );
+    }
+
+    #[test]
+    fn all_of_a_stack_has_its_state() {
+        for (name, heading, state) in [
+            ("blocked", "B: blocked", State::Blocked),
+            ("preempted", "P: preempted", State::Preempted),
+            (
+                "runnable",
+                "R: runnable, waiting for a CPU",
+                State::Runnable,
+            ),
+            ("unknown", "?: state unknown", State::Unknown),
+        ] {
+            let stack = OffCpuStack {
+                state: name,
+                comm: None,
+                frames: vec![frame("epoll_wait", true)],
+                kernel_from: Some(0),
+                inlined: Vec::new(),
+                idle: Some("epoll"),
+                last_known: true,
+                intervals: 1,
+                total_ns: 9,
+                max_ns: 9,
+            };
+            let letter = &heading[..1];
+            let headings = [
+                heading,
+                &format!("{letter}: ?"),
+                "idle: epoll",
+                "stack of the last sample",
+            ];
+            let mut expected: Vec<Label> = headings.map(heading_label).to_vec();
+            expected.push(Label::new("epoll_wait", Kind::Kernel));
+            let expected: Vec<Label> = expected.into_iter().map(|it| it.of(state)).collect();
+            assert_eq!(waiting(&stack), (expected, 9));
+        }
+    }
+}

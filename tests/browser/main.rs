@@ -266,3 +266,81 @@ fn what_stands_above_the_frames_fits_a_narrow_window() {
     let widest: f64 = rest.split(".<").next().unwrap().parse().unwrap();
     assert!(widest > 300.0 && widest < NARROW - 20.0, "{widest}");
 }
+
+/// A page that draws a picture as an image, as tickets do, and writes down how much
+/// the brightness differs within each of some rectangles (x, y, width, height), in
+/// steps of 255.
+fn brightness_page(svg: &str, rectangles: &[[f64; 4]]) -> String {
+    let text = serde_json::to_string(svg).unwrap().replace("</", "<\\/");
+    let rectangles = serde_json::to_string(rectangles).unwrap();
+    format!(
+        "<body><p id=\"out\">nothing</p><script>
+        var image = new Image();
+        image.onload = function() {{
+            var canvas = document.createElement('canvas');
+            canvas.width = image.width;
+            canvas.height = image.height;
+            var context = canvas.getContext('2d');
+            context.drawImage(image, 0, 0);
+            var spans = {rectangles}.map(function(r) {{
+                var data = context.getImageData(r[0], r[1], r[2], r[3]).data;
+                var low = 255, high = 0;
+                for (var i = 0; i < data.length; i += 4) {{
+                    var grey = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+                    low = Math.min(low, grey);
+                    high = Math.max(high, grey);
+                }}
+                return Math.round(high - low);
+            }});
+            document.getElementById('out').textContent = 'spans ' + spans.join(' ') + '.';
+        }};
+        image.src = 'data:image/svg+xml,' + encodeURIComponent({text});
+        </script></body>"
+    )
+}
+
+#[test]
+fn frames_are_told_apart_in_grey_and_as_an_image() {
+    let Some(browser) = browser() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let svg = std::fs::read_to_string(off_cpu_picture(scratch.path())).unwrap();
+    let number = |element: &str, attribute: &str| -> f64 {
+        let (_, rest) = element.split_once(&format!(" {attribute}=\"")).unwrap();
+        let value = rest.split('"').next().unwrap();
+        value.trim_end_matches('%').parse().unwrap()
+    };
+    let (_, container) = svg.split_once("<svg id=\"frames\"").unwrap();
+    let (left, top) = (number(container, "x"), number(container, "y"));
+    let whole = number(container, "width");
+    // The last pixels of a frame, where no text is, and of these the upper or the
+    // lower part.
+    let end = |name: &str, upper: bool| {
+        let frame = frames(&svg, name)[0];
+        let (_, rect) = frame.split_once("<rect").unwrap();
+        let right = (number(rect, "x") + number(rect, "width")) * whole / 100.0;
+        let y = top + number(rect, "y");
+        let (y, height) = if upper { (y, 6.0) } else { (y + 5.0, 9.0) };
+        [(left + right - 18.0).floor(), y, 14.0, height]
+    };
+    let plain = end("B: &lt;img/a&gt;", false);
+    let hatched = end("P: hog", false);
+    let hatched_code = end("app+0x1332", false);
+    let bar = end("▪", true);
+    let below_bar = end("▪", false);
+    // As wide as a frame that shows no text.
+    let narrow = [hatched_code[0], hatched_code[1], 3.0, hatched_code[3]];
+    let page = scratch.path().join("page.html");
+    let rectangles = [plain, hatched, hatched_code, narrow, bar, below_bar];
+    std::fs::write(&page, brightness_page(&svg, &rectangles)).unwrap();
+    let dom = dom(browser, scratch.path(), &address(&page));
+    let (_, rest) = dom.split_once(">spans ").unwrap_or_else(|| panic!("{dom}"));
+    let spans = rest.split(".<").next().unwrap().split(' ');
+    let spans: Vec<u32> = spans.map(|span| span.parse().unwrap()).collect();
+    let [plain, hatched, hatched_code, narrow, bar, below_bar] = spans[..] else {
+        panic!("{spans:?}");
+    };
+    assert!(plain < 4 && below_bar < 4, "{spans:?}");
+    for seen in [hatched, hatched_code, narrow, bar] {
+        assert!(seen > 40, "{spans:?}");
+    }
+}

@@ -64,8 +64,10 @@ pub(super) fn draw(
     }
     let drawn = tree.lines(WIDTH);
     let mut colors = PaletteMap::default();
-    // The frame below all has no name, and no colour of its own.
-    colors.insert("", label::GREY);
+    // The frame below all has no name, and what was left out on it none that is drawn.
+    for name in ["", tree::LEFT_OUT] {
+        colors.insert(name, label::GREY);
+    }
     for label in &drawn.labels {
         colors.insert(label.key(), label.color());
     }
@@ -219,6 +221,30 @@ mod tests {
         }
         assert!(!svg.contains("<pattern id=\"u\"") && svg.contains("id=\"legend\""));
         assert!(!svg.chars().any(|c| c.is_control() && !c.is_whitespace()));
+    }
+
+    #[test]
+    fn what_is_too_narrow_is_grey() {
+        let names: Vec<String> = (0..2000).map(|n| format!("thread{n}")).collect();
+        let picture = Picture {
+            unit: Unit::Count("samples"),
+            ..off_cpu(&["2,000 samples"])
+        };
+        let stacks = names
+            .iter()
+            .map(|name| (vec![Label::new(name, Kind::Thread)], 1));
+        let mut out = Vec::new();
+        draw(&mut out, &picture, stacks).unwrap();
+        let svg = String::from_utf8(out).unwrap();
+        let (_, frame) = svg.split_once("<title>… (2,000 samples, 100.00%)").unwrap();
+        let frame = frame.split("</g>").next().unwrap();
+        assert!(frame.contains("fill=\"rgb(200,200,200)\""), "{frame}");
+    }
+
+    #[test]
+    fn the_root_has_its_name_without_the_script_too() {
+        let svg = picture(&[(&[("main", Kind::User)], 5)]);
+        assert!(svg.contains(">all</text></g>"), "{svg}");
     }
 
     #[test]

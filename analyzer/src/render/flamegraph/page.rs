@@ -52,8 +52,18 @@ pub(super) fn complete(svg: &str, below_subtitle: &[String], labels: &BTreeSet<L
     }
     out += &legend::line(labels, SUBTITLE + lines + LINE - 4);
     let frames = frames.replacen(FRAMES, &format!("{FRAMES} y=\"{more}\""), 1);
-    with_classes(&frames, &mut out);
+    with_classes(&with_root(&frames), &mut out);
     out
+}
+
+/// Writes what the frame below all is called; else only the script does.
+fn with_root(frames: &str) -> String {
+    const EMPTY: &str = "></text>";
+    let Some((before, root)) = frames.split_once("<g><title>all (") else {
+        return frames.to_owned();
+    };
+    let root = root.replacen(EMPTY, ">all</text>", 1);
+    format!("{before}<g><title>all ({root}")
 }
 
 /// The document type names a file at w3.org, which a reader of XML might fetch.

@@ -20,30 +20,43 @@ const FIRST_CODE: u8 = 0x0e;
 struct Hatching {
     /// Part of a class and an id.
     name: &'static str,
-    /// A path of lines.
+    /// A path of lines, and how wide they are.
     lines: &'static str,
+    width: &'static str,
+    /// Whether it goes through the text.
+    is_behind_text: bool,
 }
 
 const HATCHINGS: [Hatching; 5] = [
     Hatching {
         name: "",
         lines: "",
+        width: "",
+        is_behind_text: false,
     },
     Hatching {
         name: "p",
         lines: "M-1 1L1-1M-1 9L9-1M-1 17L9 7M7 17L9 15",
+        width: "1.2",
+        is_behind_text: true,
     },
     Hatching {
         name: "r",
         lines: "M1 4h2M5 8h2M1 12h2M5 16h2M5 0h2",
+        width: "2",
+        is_behind_text: true,
     },
     Hatching {
         name: "u",
-        lines: "M-1 1L1-1M-1 9L9-1M-1 17L9 7M7 17L9 15M-1-1L9 9M-1 7L9 17M-1 15L1 17M7-1L9 1",
+        lines: "M0 14.5h2M4 14.5h2",
+        width: "1",
+        is_behind_text: false,
     },
     Hatching {
         name: "w",
         lines: "M-1-1L9 9M-1 7L9 17M-1 15L1 17M7-1L9 1",
+        width: "1.2",
+        is_behind_text: true,
     },
 ];
 
@@ -99,7 +112,7 @@ pub(super) fn definitions(patterns: &[Pattern]) -> String {
     text += "<clipPath id=\"own\" clipPathUnits=\"objectBoundingBox\">\
              <rect width=\"1\" height=\"1\"/></clipPath>";
     for pattern in patterns {
-        let lines = HATCHINGS[usize::from(pattern.hatching)].lines;
+        let Hatching { lines, width, .. } = HATCHINGS[usize::from(pattern.hatching)];
         let _ = write!(
             text,
             "<pattern id=\"{}\" patternUnits=\"userSpaceOnUse\" y=\"{FIRST_ROW}\" \
@@ -107,7 +120,6 @@ pub(super) fn definitions(patterns: &[Pattern]) -> String {
             pattern.class()
         );
         if !lines.is_empty() {
-            let width = if pattern.hatching == 2 { "2" } else { "1.2" };
             let _ = write!(
                 text,
                 "<path d=\"{lines}\" stroke=\"#000\" stroke-width=\"{width}\" \
@@ -142,7 +154,10 @@ pub(super) fn rules(patterns: &[Pattern]) -> String {
         all("rect", &mut patterns.iter()),
         "stroke-width:16px; clip-path:url(#own);",
     );
-    let mut hatched = patterns.iter().filter(|pattern| pattern.hatching > 0);
+    // A rim of light around letters that lines go through.
+    let mut hatched = patterns
+        .iter()
+        .filter(|pattern| HATCHINGS[usize::from(pattern.hatching)].is_behind_text);
     rule(
         all("text", &mut hatched),
         "paint-order:stroke; stroke:#fff; stroke-width:2px; stroke-opacity:.6;",

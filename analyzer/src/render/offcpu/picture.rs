@@ -54,9 +54,9 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
         parts.push(format!("{open} without an end, not counted"));
     }
     if let Some(bounds) = &result.upper_bounds {
-        let bounds_ns = bounds.total_ns;
-        let bounds = many(bounds.intervals, "upper bound");
-        parts.push(format!("{bounds} of {}", ns(bounds_ns)));
+        let intervals = many(bounds.intervals, "interval");
+        let time = ns(bounds.total_ns);
+        parts.push(format!("{time} in {intervals} at most"));
     }
     let warnings = result.quality.warnings.len() as u64;
     if warnings > 0 {

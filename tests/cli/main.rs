@@ -15,6 +15,7 @@ mod hostile_bundles;
 mod index;
 mod made_code;
 mod manners;
+mod pictures;
 mod readme;
 mod records;
 mod sources;

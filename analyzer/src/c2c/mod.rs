@@ -34,6 +34,8 @@ mod uses;
 mod verdict;
 
 pub use analysis::{Analysis, Options, Sort, analyze};
+pub(crate) use identity::LineId;
+pub(crate) use lines::RawKey;
 pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;

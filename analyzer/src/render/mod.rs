@@ -3,6 +3,7 @@
 pub(crate) mod c2c;
 mod flamegraph;
 pub(crate) mod info;
+pub(crate) mod latency;
 pub(crate) mod offcpu;
 pub(crate) mod oncpu;
 pub(crate) mod perf_compat;

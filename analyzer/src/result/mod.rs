@@ -4,6 +4,7 @@
 mod c2c;
 mod capture;
 mod info;
+mod latency;
 mod offcpu;
 mod oncpu;
 mod quality;
@@ -17,6 +18,10 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub use latency::{
+    Distribution, LatencyBaseline, LatencyBucket, LatencyEvent, LatencyGroup, LatencyKey,
+    LatencyReport, RestGroups,
+};
 pub use offcpu::{
     ByState, Holder, Idle, LengthBucket, LockRow, LockStack, OffCpu, OffCpuStack, StateRow, Sums,
     SyscallRow, ThreadRow, UpperBounds, WakerFacts, WakerRow,

@@ -1,6 +1,6 @@
 //! `contend c2c` as a table that fits 100 columns.
 
-mod classes;
+pub(super) mod classes;
 mod conclusion;
 mod finding;
 mod unclear;

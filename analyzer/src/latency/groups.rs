@@ -1,0 +1,212 @@
+//! The groups of one worker, and those of all.
+
+use super::access::Access;
+use super::key::{GroupKey, Keys, RawGroup, Valid};
+use super::sums::Sums;
+use crate::stats::Histogram;
+use contend_perfdata::At;
+use foldhash::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// So many groups are shown: the rest is summed up.
+pub(super) const MOST_GROUPS: usize = 1000;
+
+/// A worker keeps histograms while it has so many groups at most. With more of them
+/// another walk makes those of the shown ones.
+const MOST_HISTOGRAMS: usize = 8192;
+
+/// How many groups, and raw groups, a worker keeps for itself.
+const MOST_KEPT: usize = 1 << 17;
+
+/// How many parts the shared table has, each with a lock.
+const SHARDS: usize = 64;
+
+/// Entries of the cache in front of the raw groups.
+const CACHE_SLOTS: usize = 4096;
+
+/// Groups that nobody wants have this number.
+const UNWANTED: u32 = u32::MAX;
+
+/// The shown groups by what they are made of.
+pub(super) type Shown = HashMap<GroupKey, u32>;
+
+/// A raw group whose group is known.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    raw: RawGroup,
+    since: At,
+    group: u32,
+}
+
+/// The groups of one worker.
+pub(super) struct OwnGroups {
+    cache: Vec<Option<Known>>,
+    known: HashMap<RawGroup, (At, u32)>,
+    numbers: HashMap<GroupKey, u32>,
+    keys: Vec<GroupKey>,
+    sums: Vec<Sums>,
+    /// One for each group; given up when there are more than [`MOST_HISTOGRAMS`].
+    histograms: Option<Vec<Histogram>>,
+}
+
+/// The sums of all workers that have many groups.
+pub(super) struct SharedGroups {
+    shards: Vec<Mutex<HashMap<GroupKey, Sums>>>,
+    hashing: foldhash::fast::RandomState,
+}
+
+impl SharedGroups {
+    pub(super) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hashing: foldhash::fast::RandomState::default(),
+        }
+    }
+
+    fn add(&self, key: GroupKey, sums: &Sums) {
+        use std::hash::BuildHasher;
+        let shard = self.hashing.hash_one(key) as usize % SHARDS;
+        let mut shard = self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard.entry(key).or_default().merge(sums);
+    }
+
+    /// All groups, in no particular order.
+    pub(super) fn into_groups(self) -> impl Iterator<Item = (GroupKey, Sums)> {
+        let shards = self.shards.into_iter();
+        shards.flat_map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl OwnGroups {
+    pub(super) fn new() -> Self {
+        Self {
+            cache: vec![None; CACHE_SLOTS],
+            known: HashMap::default(),
+            numbers: HashMap::default(),
+            keys: Vec::new(),
+            sums: Vec::new(),
+            histograms: Some(Vec::new()),
+        }
+    }
+
+    /// So many groups that are known before.
+    pub(super) fn shown(count: usize) -> Self {
+        Self {
+            sums: vec![Sums::default(); count],
+            histograms: Some(vec![Histogram::default(); count]),
+            ..Self::new()
+        }
+    }
+
+    /// Adds an access to its group, if that is among the wanted ones.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        access: &Access,
+        baseline: u64,
+        keys: &Keys<'_>,
+        wanted: Option<&Shown>,
+    ) {
+        let raw = keys.raw(access);
+        let mixed = raw.0 ^ raw.1.rotate_left(32);
+        let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % CACHE_SLOTS;
+        let number = match self.cache[slot] {
+            Some(known) if known.raw == raw && known.since <= access.at => known.group,
+            _ => self.look_up(raw, slot, access, keys, wanted),
+        };
+        if number == UNWANTED {
+            return;
+        }
+        self.sums[number as usize].add(access, baseline);
+        if let Some(histograms) = &mut self.histograms
+            && access.latency > 0
+        {
+            histograms[number as usize].add(access.latency);
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(
+        &mut self,
+        raw: RawGroup,
+        slot: usize,
+        access: &Access,
+        keys: &Keys<'_>,
+        wanted: Option<&Shown>,
+    ) -> u32 {
+        if let Some(&(since, group)) = self.known.get(&raw)
+            && since <= access.at
+        {
+            self.cache[slot] = Some(Known { raw, since, group });
+            return group;
+        }
+        let (key, valid) = keys.group(access);
+        let group = self.number(key, wanted);
+        let since = match valid {
+            Valid::Once => return group,
+            Valid::Since(since) => since,
+            Valid::Always => At { time: 0, pos: 0 },
+        };
+        self.known.insert(raw, (since, group));
+        self.cache[slot] = Some(Known { raw, since, group });
+        group
+    }
+
+    fn number(&mut self, key: GroupKey, wanted: Option<&Shown>) -> u32 {
+        if let Some(wanted) = wanted {
+            return wanted.get(&key).copied().unwrap_or(UNWANTED);
+        }
+        *self.numbers.entry(key).or_insert_with(|| {
+            let number = self.keys.len() as u32;
+            self.keys.push(key);
+            self.sums.push(Sums::default());
+            if let Some(histograms) = &mut self.histograms {
+                if number as usize == MOST_HISTOGRAMS {
+                    self.histograms = None;
+                } else {
+                    histograms.push(Histogram::default());
+                }
+            }
+            number
+        })
+    }
+
+    /// Hands the groups to the shared table when they got many. Between accesses
+    /// only.
+    pub(super) fn shrink(&mut self, shared: &SharedGroups) {
+        let is_large = self.keys.len() > MOST_KEPT || self.known.len() > MOST_KEPT;
+        if is_large && self.histograms.is_none() {
+            self.hand_over(shared);
+        } else if is_large {
+            // Few groups of many raw ones, or shown ones among many.
+            self.known.clear();
+            self.cache.fill(None);
+        }
+    }
+
+    fn hand_over(&mut self, shared: &SharedGroups) {
+        for (key, sums) in self.keys.drain(..).zip(self.sums.drain(..)) {
+            shared.add(key, &sums);
+        }
+        self.known.clear();
+        self.numbers.clear();
+        self.cache.fill(None);
+    }
+
+    /// The histograms of the groups that were known before.
+    pub(super) fn into_histograms(self) -> Vec<Histogram> {
+        self.histograms.unwrap_or_default()
+    }
+
+    /// Gives everything away: the sums to the shared table, and the histograms, if
+    /// there is one for each group.
+    pub(super) fn finish(mut self, shared: &SharedGroups) -> Option<Vec<(GroupKey, Histogram)>> {
+        let histograms = self.histograms.take();
+        let histograms =
+            histograms.map(|histograms| self.keys.iter().copied().zip(histograms).collect());
+        self.hand_over(shared);
+        histograms
+    }
+}

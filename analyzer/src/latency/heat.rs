@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 /// `log2` of how many rows a power of two has.
-pub(crate) const STEP_BITS: u32 = 3;
+pub(crate) const STEP_BITS: u32 = 2;
 
 /// Columns of a picture.
-const COLUMNS: u64 = 120;
+const COLUMNS: u64 = 100;
 
 /// How many accesses there were of each latency in each span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl HeatMap {
     }
 }
 
-/// The row of a latency: log-linear, with 8 rows for each power of two.
+/// The row of a latency: log-linear, with 4 rows for each power of two.
 #[inline]
 pub(crate) fn row_of(latency: u64) -> u16 {
     if latency < 2 << STEP_BITS {

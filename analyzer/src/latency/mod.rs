@@ -22,6 +22,8 @@ mod scan;
 mod sums;
 mod threshold;
 
+#[cfg(test)]
+pub(crate) use heat::row_of;
 pub(crate) use heat::{HeatMap, STEP_BITS as HEAT_STEP_BITS};
 pub use key::By;
 pub use metric::Metric;

@@ -8,6 +8,7 @@ pub(crate) mod offcpu;
 pub(crate) mod oncpu;
 pub(crate) mod perf_compat;
 mod style;
+mod svg;
 pub(crate) mod symbols;
 
 pub(crate) use style::{cut, cut_path, safe};

@@ -21,6 +21,7 @@ mod oncpu;
 mod render;
 pub mod result;
 mod space;
+mod spe;
 mod stack;
 mod stats;
 mod survey;

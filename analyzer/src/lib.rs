@@ -22,6 +22,7 @@ mod oncpu;
 mod render;
 pub mod result;
 mod space;
+mod spe;
 mod stack;
 mod stats;
 mod survey;

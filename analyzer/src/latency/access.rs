@@ -12,7 +12,8 @@ pub(super) struct Source {
     pub(super) class: Class,
     /// The raw code of the data source (Arm SPE); absent when the record had none.
     pub(super) code: Option<u16>,
-    /// The processor that gave the code, its `MIDR_EL1`; 0 of other hardware.
+    /// The core that gave the code (Arm SPE), its `MIDR_EL1`; 0 where the capture does
+    /// not tell.
     pub(super) model: u64,
 }
 
@@ -68,8 +69,8 @@ pub(super) struct Access {
     pub(super) at: At,
     /// Who answered.
     pub(super) source: Source,
-    /// Its latency; 0 when the hardware gave none.
-    pub(super) latency: u64,
+    /// Its latency; absent when the hardware gave none.
+    pub(super) latency: Option<u64>,
     /// How many accesses it stands for; absent when the capture does not tell.
     pub(super) period: Option<u64>,
 }

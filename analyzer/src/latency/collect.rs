@@ -6,9 +6,11 @@ use super::heat::{HeatCounts, HeatMap};
 use super::key::{GroupKey, Keys};
 use super::metric::Metric;
 use super::scan::{Baseline, EventScan, Period, latency_of};
+use super::spe::access_of;
 use super::sums::Sums;
 use crate::capture::Capture;
 use crate::filter::Filter;
+use crate::spe::{Ops, SpeTrace};
 use crate::stats::Histogram;
 use crate::survey::SAMPLE;
 use anyhow::Result;
@@ -21,8 +23,9 @@ pub(super) struct Task<'a> {
     pub(super) keys: Keys<'a>,
     pub(super) filter: &'a Filter<'a>,
     pub(super) baseline: Baseline,
-    /// By event.
+    /// By event; that of Arm SPE is the last.
     pub(super) periods: Vec<Period>,
+    pub(super) spe: Option<&'a SpeTrace>,
     /// An empty one, where a picture is wanted.
     pub(super) heat: Option<HeatMap>,
 }
@@ -44,6 +47,11 @@ pub(super) struct Collected {
 
 struct Worker {
     sources: Sources,
+    tally: Tally,
+}
+
+/// What a worker adds up.
+struct Tally {
     groups: OwnGroups,
     total: Sums,
     histogram: Histogram,
@@ -59,31 +67,47 @@ struct Worker {
 pub(super) fn collect(capture: &Capture, task: &Task<'_>) -> Result<Collected> {
     let events = capture.data().events();
     let shared = SharedGroups::new();
-    let (workers, _) = capture.walk(
-        || Worker {
-            sources: Sources::new(),
+    let start = || Worker {
+        sources: Sources::new(),
+        tally: Tally {
             groups: OwnGroups::new(),
             total: Sums::default(),
             histogram: Histogram::default(),
-            by_event: vec![(0, 0); events.len()],
+            by_event: vec![(0, 0); task.periods.len()],
             heat: task.heat.as_ref().map(|_| HeatCounts::new()),
             filtered: 0,
         },
-        |worker, batch| {
-            worker.batch(batch, events, task);
-            worker.groups.shrink(&shared);
-        },
-    )?;
+    };
+    let (mut workers, _) = capture.walk(start, |worker, batch| {
+        let Worker { sources, tally } = worker;
+        each_access(batch, events, task, sources, |event, access| {
+            tally.add(event, access, task);
+        });
+        tally.groups.shrink(&shared);
+    })?;
+    if let Some(trace) = task.spe {
+        let (more, _) = trace.chunks(
+            capture,
+            |_| true,
+            start,
+            |worker, ops| {
+                let tally = &mut worker.tally;
+                each_operation(ops, task, |event, access| tally.add(event, access, task));
+                tally.groups.shrink(&shared);
+            },
+        )?;
+        workers.extend(more);
+    }
     let mut all = Collected {
         groups: Vec::new(),
         histograms: Some(BTreeMap::new()),
         total: Sums::default(),
         histogram: Histogram::default(),
-        by_event: vec![(0, 0); events.len()],
+        by_event: vec![(0, 0); task.periods.len()],
         heat: task.heat.clone(),
         filtered: 0,
     };
-    for worker in workers {
+    for Worker { tally: worker, .. } in workers {
         all.total.merge(&worker.total);
         all.histogram.merge(&worker.histogram);
         for (all, more) in all.by_event.iter_mut().zip(worker.by_event) {
@@ -118,17 +142,30 @@ pub(super) fn histograms(
 ) -> Result<Vec<Histogram>> {
     let events = capture.data().events();
     let shared = SharedGroups::new();
-    let (workers, _) = capture.walk(
-        || (Sources::new(), OwnGroups::shown(count)),
-        |(sources, groups), batch| {
-            each_access(batch, events, task, sources, |_, access| {
-                let Some(access) = access else { return };
-                let baseline = task.baseline.of(access.source.kind());
-                groups.add(access, baseline, &task.keys, Some(shown));
-            });
-            groups.shrink(&shared);
-        },
-    )?;
+    let start = || (Sources::new(), OwnGroups::shown(count));
+    let add = |groups: &mut OwnGroups, access: Option<&Access>| {
+        let Some(access) = access else { return };
+        let baseline = task.baseline.of(access.source.kind());
+        groups.add(access, baseline, &task.keys, Some(shown));
+    };
+    let (mut workers, _) = capture.walk(start, |(sources, groups), batch| {
+        each_access(batch, events, task, sources, |_, access| {
+            add(groups, access)
+        });
+        groups.shrink(&shared);
+    })?;
+    if let Some(trace) = task.spe {
+        let (more, _) = trace.chunks(
+            capture,
+            |_| true,
+            start,
+            |(_, groups), ops| {
+                each_operation(ops, task, |_, access| add(groups, access));
+                groups.shrink(&shared);
+            },
+        )?;
+        workers.extend(more);
+    }
     let mut all = vec![Histogram::default(); count];
     for (_, groups) in workers {
         for (all, more) in all.iter_mut().zip(groups.into_histograms()) {
@@ -138,39 +175,51 @@ pub(super) fn histograms(
     Ok(all)
 }
 
-impl Worker {
-    fn batch(&mut self, batch: &Batch, events: &EventTable, task: &Task<'_>) {
-        let Self {
-            sources,
-            groups,
-            total,
-            histogram,
-            by_event,
-            heat,
-            filtered,
-        } = self;
-        each_access(batch, events, task, sources, |event, access| {
-            let Some(access) = access else {
-                *filtered += 1;
-                return;
-            };
-            let baseline = task.baseline.of(access.source.kind());
-            groups.add(access, baseline, &task.keys, None);
-            total.add(access, baseline);
-            let counts = &mut by_event[event];
-            if access.latency == 0 {
-                counts.1 += 1;
-                return;
-            }
-            counts.0 += 1;
-            histogram.add(access.latency);
-            if let (Some(map), Some(counts)) = (&task.heat, heat.as_mut())
-                && let Some(cell) = map.cell(access.at.time, access.latency)
-            {
-                counts.add(cell);
-            }
-        });
+impl Tally {
+    /// Adds an access of an event, or none for one that the filter leaves out.
+    #[inline]
+    fn add(&mut self, event: usize, access: Option<&Access>, task: &Task<'_>) {
+        let Some(access) = access else {
+            self.filtered += 1;
+            return;
+        };
+        let baseline = task.baseline.of(access.source.kind());
+        self.groups.add(access, baseline, &task.keys, None);
+        self.total.add(access, baseline);
+        let counts = &mut self.by_event[event];
+        let Some(latency) = access.latency else {
+            counts.1 += 1;
+            return;
+        };
+        counts.0 += 1;
+        self.histogram.add(latency);
+        if let (Some(map), Some(counts)) = (&task.heat, self.heat.as_mut())
+            && let Some(cell) = map.cell(access.at.time, latency)
+        {
+            counts.add(cell);
+        }
     }
+}
+
+/// As [`each_access`], with the operations of a chunk of Arm SPE data.
+fn each_operation(
+    ops: &mut Ops<'_>,
+    task: &Task<'_>,
+    mut each: impl FnMut(usize, Option<&Access>),
+) {
+    let event = task.periods.len() - 1;
+    let period = task.periods[event].of(1);
+    let takes_all = task.filter.is_empty();
+    ops.each(|op| {
+        let Some(access) = access_of(op, task.metric, period) else {
+            return;
+        };
+        let is_taken = takes_all
+            || task
+                .filter
+                .accepts_thread(access.thread, access.cpu, access.at);
+        each(event, is_taken.then_some(&access));
+    });
 }
 
 /// Calls `each` with every access and the number of its event, or with none for a

@@ -121,9 +121,9 @@ impl OwnGroups {
         }
         self.sums[number as usize].add(access, baseline);
         if let Some(histograms) = &mut self.histograms
-            && access.latency > 0
+            && let Some(latency) = access.latency
         {
-            histograms[number as usize].add(access.latency);
+            histograms[number as usize].add(latency);
         }
     }
 

@@ -19,6 +19,7 @@ mod key;
 mod metric;
 mod report;
 mod scan;
+mod spe;
 mod sums;
 mod threshold;
 

@@ -4,7 +4,7 @@ use super::collect::{Collected, Task, collect, histograms, periods};
 use super::groups::{MOST_GROUPS, Shown};
 use super::heat::HeatMap;
 use super::key::{By, GroupKey, Keys};
-use super::metric::Metric;
+use super::metric::{Hardware, Metric};
 use super::scan::{Period, Scan};
 use super::sums::{Slowest, Sums};
 use crate::capture::Capture;
@@ -86,6 +86,7 @@ pub(crate) fn latency(
         filter: &options.filter,
         baseline: scan.baseline,
         periods: periods(&scan.events),
+        spe: scan.spe.as_ref().map(|(trace, _)| trace),
         heat,
     };
     let mut collected = collect(capture, &task)?;
@@ -155,7 +156,7 @@ pub(crate) fn latency(
     };
     let groups = candidates.iter().zip(&histograms);
     let groups = groups.map(|(candidate, histogram)| LatencyGroup {
-        key: namer.key(candidate, &topology, features, &names),
+        key: namer.key(candidate, scan, &names),
         share: share(&candidate.sums),
         latency: distribution(&candidate.sums, histogram, is_estimated),
     });
@@ -375,13 +376,7 @@ impl Namer<'_> {
         self.space.find(mode, place.pid, place.addr, at(place))
     }
 
-    fn key(
-        &self,
-        candidate: &Candidate,
-        topology: &Topology,
-        features: &contend_perfdata::Features,
-        names: &Names,
-    ) -> LatencyKey {
+    fn key(&self, candidate: &Candidate, scan: &Scan, names: &Names) -> LatencyKey {
         if let Some((function, dso, kernel)) = candidate.function.clone() {
             return LatencyKey::Function {
                 function,
@@ -389,7 +384,6 @@ impl Namer<'_> {
                 kernel,
             };
         }
-        let _ = topology;
         match candidate.parts[0] {
             GroupKey::Source(source) => LatencyKey::Source {
                 op: source.class.op,
@@ -397,7 +391,7 @@ impl Namer<'_> {
                 snoop: source.class.snoop,
                 place: source.class.place,
                 code: source.code.map(|code| Hex(code.into())),
-                cpu_model: None,
+                cpu_model: (scan.hardware == Hardware::Spe).then(|| core_name(scan, source.model)),
             },
             GroupKey::Code(_) => LatencyKey::Function {
                 function: "[unknown]".to_owned(),
@@ -413,7 +407,12 @@ impl Namer<'_> {
             GroupKey::Cpu(cpu) => LatencyKey::Cpu { cpu },
             GroupKey::Node(place, memory_node) => LatencyKey::Node {
                 node: place.and_then(|place| {
-                    let node = features.numa_topology.get(usize::from(place));
+                    let node = self
+                        .capture
+                        .header()
+                        .features
+                        .numa_topology
+                        .get(usize::from(place));
                     Some(node?.id)
                 }),
                 memory_node,
@@ -460,6 +459,14 @@ impl Namer<'_> {
             pid: place.pid,
         }
     }
+}
+
+/// What people call the kind of core with this `MIDR_EL1`.
+fn core_name(scan: &Scan, midr: u64) -> String {
+    let trace = scan.spe.as_ref().map(|(trace, _)| trace);
+    let mut cores = trace.into_iter().flat_map(|trace| trace.cores());
+    let found = cores.find(|core| core.midr.map_or(0, |known| known.0) == midr);
+    found.map_or_else(|| "unknown core".to_owned(), |core| core.name().to_string())
 }
 
 fn at(place: Slowest) -> At {

@@ -3,8 +3,11 @@
 
 use super::access::{Kind, Sources};
 use super::metric::{Hardware, Meaning, Metric};
+use super::spe::{latency_of as spe_latency, source_of};
 use super::threshold::threshold;
 use crate::capture::Capture;
+use crate::event_kind::EventKind;
+use crate::spe::{SpeOp, SpeSums, SpeTrace, Tables};
 use crate::stats::Histogram;
 use crate::survey::{SAMPLE, Survey};
 use anyhow::Result;
@@ -14,8 +17,10 @@ use contend_perfdata::{Batch, EventTable, MemorySample, SampleFormat, SampleLayo
 pub(crate) struct Scan {
     pub(crate) survey: Survey,
     pub(crate) walk: WalkReport,
-    /// By event of the capture.
+    /// By event of the capture; those of Arm SPE are the last.
     pub(super) events: Vec<EventScan>,
+    /// What Arm SPE recorded, and what was counted of it.
+    pub(super) spe: Option<(SpeTrace, SpeSums)>,
     pub(super) baseline: Baseline,
     /// Hardware of the events that have accesses; of several kinds the first.
     pub(super) hardware: Hardware,
@@ -122,11 +127,7 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
     for part in parts {
         surveys.push(part.survey);
         for (all, more) in counts.iter_mut().zip(&part.events) {
-            all.with += more.with;
-            all.without += more.without;
-            for (all, more) in all.others.iter_mut().zip(more.others) {
-                *all += more;
-            }
+            all.merge(more);
         }
         for (all, more) in near.iter_mut().zip(&part.near) {
             all.merge(more);
@@ -135,6 +136,23 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
     let survey = capture.finish_survey(surveys)?;
     let header = capture.header();
     let mut hardware = None;
+    let mut own_spe = EventScan::default();
+    let mut spe = None;
+    if let Some(trace) = SpeTrace::gather(capture, &Tables::new(None)?)? {
+        let (parts, sums) =
+            trace.each(capture, SpePart::default, |part, op| part.add(op, metric))?;
+        for part in parts {
+            own_spe.merge(&part.event);
+            for (all, more) in near.iter_mut().zip(&part.near) {
+                all.merge(more);
+            }
+        }
+        if own_spe.accesses() > 0 {
+            hardware = Some(Hardware::Spe);
+        }
+        spe = Some((trace, sums));
+    }
+    own_spe.tell_spe(capture);
     for (event, known) in header.attrs.iter().zip(&mut counts) {
         known.name = event.display_name(&header.features);
         known.threshold = threshold(event, &header.features);
@@ -145,11 +163,12 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
         } else {
             Period::Fixed(event.attr.sample_period_or_freq)
         };
-        if known.with + known.without > 0 {
+        if known.accesses() > 0 {
             let own = Hardware::of(event, &header.features);
             hardware = Some(hardware.map_or(own, |known: Hardware| known.min(own)));
         }
     }
+    counts.push(own_spe);
     let refusal = refusal(&counts, hardware, metric);
     let hardware = hardware.unwrap_or(Hardware::Unknown);
     let meaning = hardware.meaning(metric).unwrap_or(Meaning {
@@ -161,6 +180,7 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
         survey,
         walk,
         events: counts,
+        spe,
         baseline: Baseline { load, store },
         hardware,
         meaning,
@@ -183,6 +203,75 @@ fn refusal(events: &[EventScan], hardware: Option<Hardware>, metric: Metric) -> 
         return Some(Refusal::NoLatency(others.map(|(_, other)| other).collect()));
     }
     None
+}
+
+impl EventScan {
+    fn accesses(&self) -> u64 {
+        self.with + self.without
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.with += other.with;
+        self.without += other.without;
+        for (all, more) in self.others.iter_mut().zip(other.others) {
+            *all += more;
+        }
+    }
+
+    /// Notes what the header says of the events of Arm SPE, of which there is one for
+    /// each kind of core.
+    fn tell_spe(&mut self, capture: &Capture) {
+        let header = capture.header();
+        let events = header.attrs.iter();
+        let events =
+            events.filter(|event| EventKind::of(event, &header.features) == EventKind::Spe);
+        let names = events
+            .clone()
+            .map(|event| event.display_name(&header.features));
+        let names: Vec<String> = names.collect();
+        self.name = match names.is_empty() {
+            true => "arm_spe".to_owned(),
+            false => names.join("+"),
+        };
+        let thresholds = events
+            .clone()
+            .map(|event| threshold(event, &header.features));
+        self.threshold = thresholds.max().flatten();
+        // Frequencies are refused; a count of operations is all there is
+        // (`drivers/perf/arm_spe_pmu.c`).
+        let mut periods = events.map(|event| event.attr.sample_period_or_freq);
+        let first = periods.next().filter(|&period| period > 0);
+        self.period = match first {
+            Some(period) if periods.all(|other| other == period) => Period::Fixed(period),
+            _ => Period::Unknown,
+        };
+    }
+}
+
+/// What a worker counts of Arm SPE.
+#[derive(Default)]
+struct SpePart {
+    event: EventScan,
+    near: [Histogram; 2],
+}
+
+impl SpePart {
+    fn add(&mut self, op: &SpeOp<'_>, metric: Metric) {
+        let Some(source) = source_of(op) else {
+            return;
+        };
+        let Some(latency) = spe_latency(op, metric) else {
+            self.event.without += 1;
+            for (count, other) in self.event.others.iter_mut().zip(Metric::ALL) {
+                *count += u64::from(spe_latency(op, other).is_some());
+            }
+            return;
+        };
+        self.event.with += 1;
+        if source.is_near() {
+            self.near[source.kind() as usize].add(latency);
+        }
+    }
 }
 
 impl Part {
@@ -212,7 +301,7 @@ impl Part {
             };
             let latency = latency_of(metric, &sample, layout, record.body);
             let known = &mut self.events[event];
-            if latency == 0 {
+            let Some(latency) = latency else {
                 known.without += 1;
                 // Only where nothing is found does it matter what there is.
                 if known.with == 0
@@ -223,7 +312,7 @@ impl Part {
                     }
                 }
                 continue;
-            }
+            };
             known.with += 1;
             if source.is_near() {
                 self.near[source.kind() as usize].add(latency);
@@ -232,16 +321,17 @@ impl Part {
     }
 }
 
-/// The latency of a sample; 0 when it has none.
+/// The latency of a sample; absent when it has none, which the hardware tells as 0.
 #[inline]
 pub(super) fn latency_of(
     metric: Metric,
     sample: &MemorySample,
     layout: &SampleLayout,
     body: &[u8],
-) -> u64 {
-    match metric {
+) -> Option<u64> {
+    let latency = match metric {
         Metric::Weight => sample.weight,
         other => layout.weight(body).map_or(0, |weight| other.of(weight)),
-    }
+    };
+    (latency > 0).then_some(latency)
 }

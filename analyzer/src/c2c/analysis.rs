@@ -14,6 +14,7 @@ use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};
 use crate::space::{AddressSpace, MapId};
+use crate::spe::{SpeSums, SpeTrace};
 use crate::survey::Survey;
 use crate::topology::Topology;
 use anyhow::Result;
@@ -90,6 +91,8 @@ pub struct Analysis {
     pub filtered: u64,
     /// Processes and mappings.
     pub space: AddressSpace,
+    /// What Arm SPE recorded, and what was counted of it.
+    pub(super) spe: Option<(SpeTrace, SpeSums)>,
     /// perf's counters of all samples.
     pub counters: Counters,
     /// Loads and stores whose data address has no mapping.
@@ -111,6 +114,11 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// What Arm SPE recorded.
+    pub(crate) fn spe(&self) -> Option<&(SpeTrace, SpeSums)> {
+        self.spe.as_ref()
+    }
+
     /// How many samples are memory accesses.
     pub fn memory_samples(&self) -> u64 {
         self.totals.classes.values().map(|total| total.count).sum()
@@ -123,12 +131,14 @@ impl Analysis {
 /// When the capture cannot be read.
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
     let early_topology = Topology::new(&capture.header().features);
+    let spe = SpeTrace::gather(capture)?;
     let row_keys = RowKeys::new(options.line_size, &options.coalesce);
     let task = Task {
         filter: &options.filter,
         line_size: options.line_size,
         row_keys,
         topology: &early_topology,
+        spe: spe.as_ref(),
         hot: hot_lines(capture, &options),
     };
     let mut first = pass1::run(capture, &task)?;
@@ -147,6 +157,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         let found = pass2::resolve_varying(
             capture,
             &space,
+            spe.as_ref(),
             &options.filter,
             options.line_size,
             &resolved.varying,
@@ -198,6 +209,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
                 .collect(),
             unmapped_code,
             versions,
+            spe: spe.as_ref(),
             replay: options.replay,
         };
         pass2::run(capture, &plan, filed)?
@@ -228,6 +240,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         walk: first.report,
         filtered: first.filtered,
         space,
+        spe: spe.zip(first.spe),
         counters,
         unmapped_data,
         unmapped_code,

@@ -7,6 +7,7 @@ mod info;
 mod offcpu;
 mod oncpu;
 mod quality;
+mod spe;
 mod stack;
 mod symbols;
 
@@ -24,6 +25,7 @@ pub use offcpu::{
 pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use spe::{AreaFacts, Attributions, AuxFacts, Interval, SpeCpu, SpeQuality, SpeSpan};
 pub use stack::StackFrame;
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 

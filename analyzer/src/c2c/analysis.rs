@@ -132,6 +132,8 @@ impl Analysis {
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
     let early_topology = Topology::new(&capture.header().features);
     let spe = SpeTrace::gather(capture)?;
+    // A cut capture may not tell its architecture.
+    let is_arm = is_arm(capture) || spe.is_some();
     let row_keys = RowKeys::new(options.line_size, &options.coalesce);
     let task = Task {
         filter: &options.filter,
@@ -139,7 +141,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         row_keys,
         topology: &early_topology,
         spe: spe.as_ref(),
-        hot: hot_lines(capture, &options),
+        hot: hot_lines(is_arm, &options),
     };
     let mut first = pass1::run(capture, &task)?;
     let space = capture.address_space(&mut first.survey);
@@ -171,7 +173,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     let show_all = options.show_all;
     let sort = match options.sort {
         Some(sort) => sort,
-        None => usual_sort(capture, &first.totals.counters, options.replay),
+        None => usual_sort(is_arm, &first.totals.counters, options.replay),
     };
     let sums = lines.sums(&first.shards, sort, show_all);
     let (shared_lines, shared, unmapped_data) =
@@ -257,16 +259,12 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
 
 /// What finds the lines whose rows the first pass files; absent where the second
 /// one has to see every sample, or every line.
-fn hot_lines(capture: &Capture, options: &Options<'_>) -> Option<HotLines> {
+fn hot_lines(is_arm: bool, options: &Options<'_>) -> Option<HotLines> {
     if options.replay || options.show_all {
         return None;
     }
     // Whether an Arm capture has any HITM is not known yet.
-    let guess = if is_arm(capture) {
-        Sort::Peer
-    } else {
-        Sort::Total
-    };
+    let guess = if is_arm { Sort::Peer } else { Sort::Total };
     HotLines::new(options.sort.unwrap_or(guess), &options.coalesce)
 }
 
@@ -307,8 +305,8 @@ fn is_arm(capture: &Capture) -> bool {
 
 /// The order of lines unless asked otherwise. perf takes peer snoops for every
 /// Arm capture, as few Arm cores tell HITM.
-fn usual_sort(capture: &Capture, counters: &Counters, as_perf: bool) -> Sort {
-    if is_arm(capture) && (as_perf || counters.get(Counter::TotHitm) == 0) {
+fn usual_sort(is_arm: bool, counters: &Counters, as_perf: bool) -> Sort {
+    if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
         Sort::Peer
     } else {
         Sort::Total

@@ -25,6 +25,8 @@ mod source;
 mod sums;
 mod tables;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 #[expect(unused_imports, reason = "the name of what each is called with")]

@@ -14,6 +14,7 @@ use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};
 use crate::space::{AddressSpace, MapId};
+use crate::spe::{SpeSums, SpeTrace};
 use crate::survey::Survey;
 use crate::topology::Topology;
 use anyhow::Result;
@@ -90,6 +91,8 @@ pub struct Analysis {
     pub filtered: u64,
     /// Processes and mappings.
     pub space: AddressSpace,
+    /// What Arm SPE recorded, and what was counted of it.
+    pub(super) spe: Option<(SpeTrace, SpeSums)>,
     /// perf's counters of all samples.
     pub counters: Counters,
     /// Loads and stores whose data address has no mapping.
@@ -111,6 +114,11 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// What Arm SPE recorded.
+    pub(crate) fn spe(&self) -> Option<&(SpeTrace, SpeSums)> {
+        self.spe.as_ref()
+    }
+
     /// How many samples are memory accesses.
     pub fn memory_samples(&self) -> u64 {
         self.totals.classes.values().map(|total| total.count).sum()
@@ -123,13 +131,17 @@ impl Analysis {
 /// When the capture cannot be read.
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
     let early_topology = Topology::new(&capture.header().features);
+    let spe = SpeTrace::gather(capture)?;
+    // A cut capture may not tell its architecture.
+    let is_arm = is_arm(capture) || spe.is_some();
     let row_keys = RowKeys::new(options.line_size, &options.coalesce);
     let task = Task {
         filter: &options.filter,
         line_size: options.line_size,
         row_keys,
         topology: &early_topology,
-        hot: hot_lines(capture, &options),
+        spe: spe.as_ref(),
+        hot: hot_lines(is_arm, &options),
     };
     let mut first = pass1::run(capture, &task)?;
     let space = capture.address_space(&mut first.survey);
@@ -147,6 +159,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         let found = pass2::resolve_varying(
             capture,
             &space,
+            spe.as_ref(),
             &options.filter,
             options.line_size,
             &resolved.varying,
@@ -160,7 +173,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     let show_all = options.show_all;
     let sort = match options.sort {
         Some(sort) => sort,
-        None => usual_sort(capture, &first.totals.counters, options.replay),
+        None => usual_sort(is_arm, &first.totals.counters, options.replay),
     };
     let sums = lines.sums(&first.shards, sort, show_all);
     let (shared_lines, shared, unmapped_data) =
@@ -198,6 +211,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
                 .collect(),
             unmapped_code,
             versions,
+            spe: spe.as_ref(),
             replay: options.replay,
         };
         pass2::run(capture, &plan, filed)?
@@ -228,6 +242,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         walk: first.report,
         filtered: first.filtered,
         space,
+        spe: spe.zip(first.spe),
         counters,
         unmapped_data,
         unmapped_code,
@@ -244,16 +259,12 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
 
 /// What finds the lines whose rows the first pass files; absent where the second
 /// one has to see every sample, or every line.
-fn hot_lines(capture: &Capture, options: &Options<'_>) -> Option<HotLines> {
+fn hot_lines(is_arm: bool, options: &Options<'_>) -> Option<HotLines> {
     if options.replay || options.show_all {
         return None;
     }
     // Whether an Arm capture has any HITM is not known yet.
-    let guess = if is_arm(capture) {
-        Sort::Peer
-    } else {
-        Sort::Total
-    };
+    let guess = if is_arm { Sort::Peer } else { Sort::Total };
     HotLines::new(options.sort.unwrap_or(guess), &options.coalesce)
 }
 
@@ -294,8 +305,8 @@ fn is_arm(capture: &Capture) -> bool {
 
 /// The order of lines unless asked otherwise. perf takes peer snoops for every
 /// Arm capture, as few Arm cores tell HITM.
-fn usual_sort(capture: &Capture, counters: &Counters, as_perf: bool) -> Sort {
-    if is_arm(capture) && (as_perf || counters.get(Counter::TotHitm) == 0) {
+fn usual_sort(is_arm: bool, counters: &Counters, as_perf: bool) -> Sort {
+    if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
         Sort::Peer
     } else {
         Sort::Total

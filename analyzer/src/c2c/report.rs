@@ -14,6 +14,7 @@ use crate::result::{
     MemoryObject, Quality, Ratios, Row, Variable,
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
+use crate::spe;
 use crate::stats::{Ratio, Weights};
 use crate::symbols::{Jit, Locator, Names, Spot, SymbolSources};
 use crate::topology::Topology;
@@ -51,6 +52,9 @@ pub fn report(
     quality.unmapped_addr = Some(analysis.unmapped_data);
     quality.unresolved_ip = Some(analysis.unmapped_code);
     quality.skip(FILTERED, analysis.filtered);
+    if let Some((trace, sums)) = &analysis.spe {
+        spe::report(capture, trace, sums, &mut quality);
+    }
     for (reason, count) in analysis.space.notes() {
         quality.skip(reason, *count);
     }

@@ -96,6 +96,10 @@ pub(super) struct Common {
     #[arg(short, long)]
     pub(super) quiet: bool,
 
+    /// Take what the data-source numbers of Arm cores mean from FILE too (docs/c2c.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) spe_tables: Option<PathBuf>,
+
     /// Bytes of the chunks that threads work on
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_CHUNK, hide = true)]
     pub(super) chunk_size: usize,

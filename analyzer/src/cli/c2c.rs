@@ -26,6 +26,9 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

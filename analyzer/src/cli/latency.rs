@@ -19,6 +19,9 @@ pub(super) fn run(arguments: &LatencyArguments) -> Result<()> {
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);
@@ -85,7 +88,7 @@ fn refused(
     refusal: &Refusal,
     metric: Metric,
 ) -> String {
-    let info = info(capture, &scan.survey, &scan.walk);
+    let info = info(capture, &scan.survey, &scan.walk, scan.spe.as_ref());
     let path = path(capture);
     let name = metric.name();
     match refusal {

@@ -5,7 +5,7 @@ use super::args::Filters;
 use crate::c2c::Analysis;
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
-use crate::info::{SPE_NOT_DECODED, info};
+use crate::info::info;
 use crate::render::{cut, cut_path};
 use crate::result::{Can, Info, cpu_ranges};
 use crate::space::AddressSpace;
@@ -31,7 +31,7 @@ pub(super) fn refusal(capture: &Capture, analysis: &Analysis, filters: &Filters)
             return Ok(said);
         }
     }
-    let info = info(capture, &analysis.survey, &analysis.walk);
+    let info = info(capture, &analysis.survey, &analysis.walk, analysis.spe());
     Ok(no_accesses(capture, &info))
 }
 
@@ -87,7 +87,9 @@ fn what_to_do(info: &Info) -> String {
     const RECORD: &str = "`perf c2c record -a -- sleep 10`";
     let missing = info.quality.truncated_bytes;
     if info.can.get("spe") == Some(&Can::Yes) {
-        SPE_NOT_DECODED.to_owned()
+        "its SPE data has no loads or stores: record them with `perf record -e \
+         arm_spe_0/load_filter=1,store_filter=1,ts_enable=1/`"
+            .to_owned()
     } else if missing > 0 {
         format!(
             "the capture is cut off ({missing} bytes missing): copy it again, or record again \

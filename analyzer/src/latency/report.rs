@@ -14,6 +14,7 @@ use crate::result::{
     LatencyGroup, LatencyKey, LatencyReport, MemoryObject, Quality, RestGroups,
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
+use crate::spe;
 use crate::stats::{Histogram, PRECISION};
 use crate::symbols::{FunctionStarts, Jit, Locator, Names, Spot, SymbolSources};
 use crate::topology::Topology;
@@ -66,7 +67,10 @@ pub(crate) fn latency(
     let topology = Topology::new(features);
     let locator = Locator::new(sources, capture)?;
     let jit = Jit::open(space, &locator, capture.is_monotonic());
-    let times = scan.survey.times();
+    let spe_times = scan.spe.as_ref().and_then(|(_, sums)| sums.times());
+    // Operations may come before and behind all records.
+    let times = scan.survey.times().into_iter().chain(spe_times);
+    let times = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let heat = options.with_heat.then(|| {
         let (first, last) = match &options.filter.time {
             Some(range) => (*range.start(), *range.end()),
@@ -93,6 +97,9 @@ pub(crate) fn latency(
     let mut quality = Quality::new(capture, &scan.survey, &scan.walk);
     quality.memory_samples = Some(collected.total.accesses());
     quality.skip(FILTERED, collected.filtered);
+    if let Some((trace, sums)) = &scan.spe {
+        spe::report(capture, trace, sums, &mut quality);
+    }
     for (reason, count) in space.notes() {
         quality.skip(reason, *count);
     }

@@ -7,7 +7,7 @@ use super::spe::{latency_of as spe_latency, source_of};
 use super::threshold::threshold;
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
-use crate::spe::{SpeOp, SpeSums, SpeTrace, Tables};
+use crate::spe::{SpeOp, SpeSums, SpeTrace};
 use crate::stats::Histogram;
 use crate::survey::{SAMPLE, Survey};
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub(crate) struct Scan {
     /// By event of the capture; those of Arm SPE are the last.
     pub(super) events: Vec<EventScan>,
     /// What Arm SPE recorded, and what was counted of it.
-    pub(super) spe: Option<(SpeTrace, SpeSums)>,
+    pub(crate) spe: Option<(SpeTrace, SpeSums)>,
     pub(super) baseline: Baseline,
     /// Hardware of the events that have accesses; of several kinds the first.
     pub(super) hardware: Hardware,
@@ -133,12 +133,12 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
             all.merge(more);
         }
     }
-    let survey = capture.finish_survey(surveys)?;
+    let mut survey = capture.finish_survey(surveys)?;
     let header = capture.header();
     let mut hardware = None;
     let mut own_spe = EventScan::default();
     let mut spe = None;
-    if let Some(trace) = SpeTrace::gather(capture, &Tables::new(None)?)? {
+    if let Some(trace) = SpeTrace::gather(capture)? {
         let (parts, sums) =
             trace.each(capture, SpePart::default, |part, op| part.add(op, metric))?;
         for part in parts {
@@ -150,6 +150,7 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
         if own_spe.accesses() > 0 {
             hardware = Some(Hardware::Spe);
         }
+        survey.spe_records = sums.stats.records;
         spe = Some((trace, sums));
     }
     own_spe.tell_spe(capture);

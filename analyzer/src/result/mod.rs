@@ -8,6 +8,7 @@ mod latency;
 mod offcpu;
 mod oncpu;
 mod quality;
+mod spe;
 mod stack;
 mod symbols;
 
@@ -29,6 +30,7 @@ pub use offcpu::{
 pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use spe::{AreaFacts, Attributions, AuxFacts, Interval, SpeCpu, SpeQuality, SpeSpan};
 pub use stack::StackFrame;
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 

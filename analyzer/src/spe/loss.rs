@@ -61,16 +61,6 @@ impl Losses {
             self.absent_bytes = self.absent_bytes.saturating_add(size);
         }
     }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.aux_records += other.aux_records;
-        self.announced_bytes = self.announced_bytes.saturating_add(other.announced_bytes);
-        self.truncated += other.truncated;
-        self.partial += other.partial;
-        self.collisions += other.collisions;
-        self.absent += other.absent;
-        self.absent_bytes = self.absent_bytes.saturating_add(other.absent_bytes);
-    }
 }
 
 /// One buffer.

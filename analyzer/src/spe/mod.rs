@@ -6,7 +6,7 @@
 //! chunks of the AUX area → operations (SpeOp), on all threads, in no order
 //! ```
 //! ```ignore
-//! if let Some(trace) = SpeTrace::gather(capture, &tables)? {
+//! if let Some(trace) = SpeTrace::gather(capture)? {
 //!     let (states, sums) = trace.each(capture, || State::new(), |state, op| state.add(op))?;
 //! }
 //! ```
@@ -20,13 +20,17 @@ mod cpus;
 mod level;
 mod loss;
 mod op;
+mod report;
 mod source;
 mod sums;
 mod tables;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod trace;
 
-pub(crate) use op::{Attribution, SpeOp};
+pub(crate) use op::SpeOp;
+pub(crate) use report::{count, report};
 pub(crate) use sums::SpeSums;
 pub(crate) use tables::Tables;
 pub(crate) use trace::{Ops, SpeTrace};

@@ -146,7 +146,7 @@ impl ChunkSums {
             *count += more;
         }
         for (class, counts) in (0..).zip(&self.operations) {
-            for (payload, &count) in (0..).zip(counts) {
+            for (payload, &count) in (0..=u8::MAX).zip(counts) {
                 if count == 0 {
                     continue;
                 }

@@ -6,7 +6,6 @@ use super::loss::{AuxSeen, Buffer, Buffers, Owner};
 use super::op::{Attribution, SpeOp};
 use super::source;
 use super::sums::{ChunkSums, SpeSums};
-use super::tables::Tables;
 use super::tasks::Tasks;
 use crate::capture::Capture;
 use anyhow::{Context, Result};
@@ -64,11 +63,12 @@ impl SpeTrace {
     ///
     /// # Errors
     /// When the capture cannot be read.
-    pub(crate) fn gather(capture: &Capture, tables: &Tables) -> Result<Option<Self>> {
+    pub(crate) fn gather(capture: &Capture) -> Result<Option<Self>> {
         let aux = capture.data().aux();
         let Some(AuxInfo::Spe(metadata)) = &aux.info else {
             return Ok(None);
         };
+        let tables = &capture.spe_tables()?;
         let (parts, _) = capture.walk(Gathered::default, |gathered, batch| {
             gathered.batch(batch, capture);
         })?;
@@ -125,11 +125,6 @@ impl SpeTrace {
     pub(super) fn core(&self, cpu: u32) -> &Core {
         let place = self.cpu_cores.get(&cpu).copied();
         &self.cores[place.unwrap_or(self.other_core)]
-    }
-
-    /// The cores that have records, or may have.
-    pub(crate) fn cores(&self) -> impl Iterator<Item = &Core> {
-        self.cores.iter()
     }
 
     /// Calls `each` with every operation of the capture. Every thread makes one

@@ -184,7 +184,9 @@ pub(crate) fn latency(
         events,
         baseline: LatencyBaseline {
             load: scan.baseline.load,
+            load_hits: scan.baseline.hits[0],
             store: scan.baseline.store,
+            store_hits: scan.baseline.hits[1],
         },
         precision: PRECISION,
         order: if is_estimated {

@@ -73,6 +73,8 @@ pub(super) struct Baseline {
     pub(super) load: Option<u64>,
     /// Of stores.
     pub(super) store: Option<u64>,
+    /// How many loads and stores these are medians of.
+    pub(super) hits: [u64; 2],
 }
 
 impl Baseline {
@@ -176,13 +178,14 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
         unit: "cycles",
         text: "",
     });
-    let [load, store] = near.map(|hits| hits.percentile(50.0));
+    let [load, store] = [&near[0], &near[1]].map(|hits| hits.percentile(50.0));
+    let hits = near.map(|hits| hits.count());
     let scan = Scan {
         survey,
         walk,
         events: counts,
         spe,
-        baseline: Baseline { load, store },
+        baseline: Baseline { load, store, hits },
         hardware,
         meaning,
     };

@@ -70,9 +70,13 @@ pub struct LatencyBaseline {
     /// Of loads; absent when no such load has a latency: then all of it is lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<u64>,
+    /// How many loads it is the median of.
+    pub load_hits: u64,
     /// Of stores; absent likewise: then they are compared with loads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<u64>,
+    /// How many stores it is the median of.
+    pub store_hits: u64,
 }
 
 /// How some latencies are distributed.

@@ -127,6 +127,11 @@ impl SpeTrace {
         &self.cores[place.unwrap_or(self.other_core)]
     }
 
+    /// The kinds of cores of the capture.
+    pub(crate) fn cores(&self) -> impl Iterator<Item = &Core> {
+        self.cores.iter()
+    }
+
     /// Calls `each` with every operation of the capture. Every thread makes one
     /// state with `start` and gives it back; which operations went into which is
     /// not determined.

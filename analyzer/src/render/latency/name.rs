@@ -2,6 +2,7 @@
 
 use crate::memory::{Class, Op};
 use crate::render::c2c::classes::class_text;
+use crate::render::style::count;
 use crate::result::{LatencyKey, LatencyReport};
 
 /// What a group is called.
@@ -137,11 +138,13 @@ pub(super) fn lost(result: &LatencyReport) -> String {
     let baseline = &result.baseline;
     let above = match (baseline.load, baseline.store) {
         (Some(load), Some(store)) if load != store => format!(
-            "{unit} above {load} (loads) and {store} (stores), the medians of the capture's own L1 \
-             and L2 hits"
+            "{unit} above {load} (loads) and {store} (stores), the medians of the capture's own {} \
+             L1 and L2 hits",
+            count(baseline.load_hits + baseline.store_hits)
         ),
         (Some(one), _) | (None, Some(one)) => {
-            format!("{unit} above {one}, the median of the capture's own L1 and L2 hits")
+            let hits = count(baseline.load_hits.max(baseline.store_hits));
+            format!("{unit} above {one}, the median of the capture's own {hits} L1 and L2 hits")
         }
         (None, None) => format!("all {unit}, as no L1 or L2 hit of the capture has a latency"),
     };

@@ -349,7 +349,9 @@ fn latency_fields(fields: &mut Fields, path: &str, value: &Value) {
         Value::Object(_) if path == "groups.key.object" => {}
         Value::Object(object) => {
             let section = LATENCY.iter().find(|(known, _)| *known == path);
-            let section = section.unwrap_or_else(|| panic!("{path} is new to this test")).1;
+            let section = section
+                .unwrap_or_else(|| panic!("{path} is new to this test"))
+                .1;
             if section.is_empty() {
                 return;
             }
@@ -381,7 +383,8 @@ fn the_page_and_latency_documents_have_the_same_fields() {
         rows_per_line: 1,
         cpus: 8,
     };
-    big.write(&mut std::fs::File::create(&many).unwrap()).unwrap();
+    big.write(&mut std::fs::File::create(&many).unwrap())
+        .unwrap();
     let mut fields = Fields::new();
     let mut captures = captures(scratch.path());
     captures.extend([unpacked(&spe, scratch.path()), many]);

@@ -70,7 +70,7 @@ pub(super) fn collect(capture: &Capture, task: &Task<'_>) -> Result<Collected> {
     let start = || Worker {
         sources: Sources::new(),
         tally: Tally {
-            groups: OwnGroups::new(),
+            groups: OwnGroups::new(capture.pool().current_num_threads()),
             total: Sums::default(),
             histogram: Histogram::default(),
             by_event: vec![(0, 0); task.periods.len()],
@@ -83,7 +83,7 @@ pub(super) fn collect(capture: &Capture, task: &Task<'_>) -> Result<Collected> {
         each_access(batch, events, task, sources, |event, access| {
             tally.add(event, access, task);
         });
-        tally.groups.shrink(&shared);
+        tally.groups.end_batch(&task.keys, None, &shared);
     })?;
     if let Some(trace) = task.spe {
         let (more, _) = trace.chunks(
@@ -93,7 +93,7 @@ pub(super) fn collect(capture: &Capture, task: &Task<'_>) -> Result<Collected> {
             |worker, ops| {
                 let tally = &mut worker.tally;
                 each_operation(ops, task, |event, access| tally.add(event, access, task));
-                tally.groups.shrink(&shared);
+                tally.groups.end_batch(&task.keys, None, &shared);
             },
         )?;
         workers.extend(more);
@@ -142,7 +142,12 @@ pub(super) fn histograms(
 ) -> Result<Vec<Histogram>> {
     let events = capture.data().events();
     let shared = SharedGroups::new();
-    let start = || (Sources::new(), OwnGroups::shown(count));
+    let start = || {
+        (
+            Sources::new(),
+            OwnGroups::shown(capture.pool().current_num_threads(), count),
+        )
+    };
     let add = |groups: &mut OwnGroups, access: Option<&Access>| {
         let Some(access) = access else { return };
         let baseline = task.baseline.of(access.source.kind());
@@ -152,7 +157,7 @@ pub(super) fn histograms(
         each_access(batch, events, task, sources, |_, access| {
             add(groups, access)
         });
-        groups.shrink(&shared);
+        groups.end_batch(&task.keys, Some(shown), &shared);
     })?;
     if let Some(trace) = task.spe {
         let (more, _) = trace.chunks(
@@ -161,7 +166,7 @@ pub(super) fn histograms(
             start,
             |(_, groups), ops| {
                 each_operation(ops, task, |_, access| add(groups, access));
-                groups.shrink(&shared);
+                groups.end_batch(&task.keys, Some(shown), &shared);
             },
         )?;
         workers.extend(more);

@@ -15,8 +15,16 @@ pub(super) const MOST_GROUPS: usize = 1000;
 /// another walk makes those of the shown ones.
 const MOST_HISTOGRAMS: usize = 8192;
 
-/// How many groups, and raw groups, a worker keeps for itself.
-const MOST_KEPT: usize = 1 << 17;
+/// How many groups, and raw groups, all workers keep for themselves together: a quarter
+/// of a gigabyte of them. Each has to find again what it has handed over.
+const MOST_KEPT: usize = 1 << 20;
+
+/// But each worker this many.
+const LEAST_KEPT: usize = 1 << 16;
+
+/// How many accesses are gathered before their groups are looked up: enough for the
+/// processor to have as many groups on their way as it can.
+const BLOCK: usize = 64;
 
 /// How many parts the shared table has, each with a lock.
 const SHARDS: usize = 64;
@@ -47,6 +55,9 @@ pub(super) struct OwnGroups {
     sums: Vec<Sums>,
     /// One for each group; given up when there are more than [`MOST_HISTOGRAMS`].
     histograms: Option<Vec<Histogram>>,
+    /// Accesses with their baselines that are not in their groups yet.
+    block: Vec<(Access, u64)>,
+    most_kept: usize,
 }
 
 /// The sums of all workers that have many groups.
@@ -80,7 +91,8 @@ impl SharedGroups {
 }
 
 impl OwnGroups {
-    pub(super) fn new() -> Self {
+    /// No groups, of one of so many workers.
+    pub(super) fn new(workers: usize) -> Self {
         Self {
             cache: vec![None; CACHE_SLOTS],
             known: HashMap::default(),
@@ -88,19 +100,22 @@ impl OwnGroups {
             keys: Vec::new(),
             sums: Vec::new(),
             histograms: Some(Vec::new()),
+            block: Vec::with_capacity(BLOCK),
+            most_kept: (MOST_KEPT / workers.max(1)).max(LEAST_KEPT),
         }
     }
 
     /// So many groups that are known before.
-    pub(super) fn shown(count: usize) -> Self {
+    pub(super) fn shown(workers: usize, count: usize) -> Self {
         Self {
             sums: vec![Sums::default(); count],
             histograms: Some(vec![Histogram::default(); count]),
-            ..Self::new()
+            ..Self::new(workers)
         }
     }
 
-    /// Adds an access to its group, if that is among the wanted ones.
+    /// Adds an access to its group, if that is among the wanted ones. Behind the last
+    /// one of a batch comes [`Self::end_batch`].
     #[inline]
     pub(super) fn add(
         &mut self,
@@ -109,39 +124,59 @@ impl OwnGroups {
         keys: &Keys<'_>,
         wanted: Option<&Shown>,
     ) {
-        let raw = keys.raw(access);
-        let mixed = raw.0 ^ raw.1.rotate_left(32);
-        let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % CACHE_SLOTS;
-        let number = match self.cache[slot] {
-            Some(known) if known.raw == raw && known.since <= access.at => known.group,
-            _ => self.look_up(raw, slot, access, keys, wanted),
-        };
-        if number == UNWANTED {
-            return;
-        }
-        self.sums[number as usize].add(access, baseline);
-        if let Some(histograms) = &mut self.histograms
-            && let Some(latency) = access.latency
-        {
-            histograms[number as usize].add(latency);
+        self.block.push((*access, baseline));
+        if self.block.len() == BLOCK {
+            self.take(keys, wanted);
         }
     }
 
+    /// Adds the accesses of the block: a step for all of them, then the next step, so
+    /// that the processor fetches many groups at once.
     #[inline(never)]
-    fn look_up(
-        &mut self,
-        raw: RawGroup,
-        slot: usize,
-        access: &Access,
-        keys: &Keys<'_>,
-        wanted: Option<&Shown>,
-    ) -> u32 {
-        if let Some(&(since, group)) = self.known.get(&raw)
-            && since <= access.at
-        {
-            self.cache[slot] = Some(Known { raw, since, group });
-            return group;
+    fn take(&mut self, keys: &Keys<'_>, wanted: Option<&Shown>) {
+        let block = std::mem::take(&mut self.block);
+        let mut numbers = [None; BLOCK];
+        for (number, (access, _)) in numbers.iter_mut().zip(&block) {
+            let raw = keys.raw(access);
+            *number = match self.cache[slot(raw)] {
+                Some(known) if known.raw == raw => {
+                    (known.since <= access.at).then_some(known.group)
+                }
+                _ => match self.known.get(&raw) {
+                    Some(&(since, group)) if since <= access.at => {
+                        self.cache[slot(raw)] = Some(Known { raw, since, group });
+                        Some(group)
+                    }
+                    _ => None,
+                },
+            };
         }
+        for (number, (access, _)) in numbers.iter_mut().zip(&block) {
+            if number.is_none() {
+                *number = Some(self.look_up(access, keys, wanted));
+            }
+        }
+        let added = numbers.iter().flatten().zip(&block);
+        for (&number, (access, baseline)) in added.clone() {
+            if number != UNWANTED {
+                self.sums[number as usize].add(access, *baseline);
+            }
+        }
+        if let Some(histograms) = &mut self.histograms {
+            for (&number, (access, _)) in added {
+                if let Some(latency) = access.latency
+                    && number != UNWANTED
+                {
+                    histograms[number as usize].add(latency);
+                }
+            }
+        }
+        self.block = block;
+        self.block.clear();
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, access: &Access, keys: &Keys<'_>, wanted: Option<&Shown>) -> u32 {
         let (key, valid) = keys.group(access);
         let group = self.number(key, wanted);
         let since = match valid {
@@ -149,8 +184,9 @@ impl OwnGroups {
             Valid::Since(since) => since,
             Valid::Always => At { time: 0, pos: 0 },
         };
+        let raw = keys.raw(access);
         self.known.insert(raw, (since, group));
-        self.cache[slot] = Some(Known { raw, since, group });
+        self.cache[slot(raw)] = Some(Known { raw, since, group });
         group
     }
 
@@ -173,10 +209,16 @@ impl OwnGroups {
         })
     }
 
-    /// Hands the groups to the shared table when they got many. Between accesses
-    /// only.
-    pub(super) fn shrink(&mut self, shared: &SharedGroups) {
-        let is_large = self.keys.len() > MOST_KEPT || self.known.len() > MOST_KEPT;
+    /// Adds what is left of a batch, and hands the groups to the shared table when they
+    /// got many.
+    pub(super) fn end_batch(
+        &mut self,
+        keys: &Keys<'_>,
+        wanted: Option<&Shown>,
+        shared: &SharedGroups,
+    ) {
+        self.take(keys, wanted);
+        let is_large = self.keys.len().max(self.known.len()) > self.most_kept;
         if is_large && self.histograms.is_none() {
             self.hand_over(shared);
         } else if is_large {
@@ -209,4 +251,11 @@ impl OwnGroups {
         self.hand_over(shared);
         histograms
     }
+}
+
+/// The place of a raw group in the cache.
+#[inline]
+fn slot(raw: RawGroup) -> usize {
+    let mixed = raw.0 ^ raw.1.rotate_left(32);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % CACHE_SLOTS
 }

@@ -141,7 +141,7 @@ fn quantiles(latency: &Distribution) -> Vec<(u64, String)> {
     for (name, value) in all {
         let Some(value) = value else { continue };
         match marks.last_mut() {
-            Some((last, names)) if *last == value => *names += &format!(" {name}"),
+            Some((last, names)) if *last == value => *names += &format!(", {name}"),
             _ => marks.push((value, name.to_owned())),
         }
     }
@@ -356,7 +356,7 @@ mod tests {
         // What was is behind what is.
         assert!(svg.find("class=\"before\"") < svg.find("class=\"after\""));
         assert!(
-            svg.contains("before p50 p90 p99 p99.9 = 400 cycles"),
+            svg.contains("before p50, p90, p99, p99.9 = 400 cycles"),
             "{svg}"
         );
         assert!(svg.contains(">p50 = 40<"), "{svg}");
@@ -376,16 +376,16 @@ mod tests {
         let scale = LogScale::new(1, 1000, 0.0, 700.0);
         let all = [
             (999, "p50 = 999".to_owned()),
-            (1000, "p90 p99 = 1,000".to_owned()),
+            (1000, "p90, p99 = 1,000".to_owned()),
         ];
         marks(&mut out, &all, (0.0, 700.0), 0.0, &scale);
         let places = out.lines().filter(|line| line.starts_with("<text"));
         let places: Vec<f64> = places
             .map(|line| line.split('"').nth(1).unwrap().parse().unwrap())
             .collect();
-        let needed = (9.0 + 15.0) / 2.0 * CHAR + GAP;
+        let needed = (9.0 + 16.0) / 2.0 * CHAR + GAP;
         assert!(places[1] - places[0] >= needed - 0.1, "{places:?}");
-        assert!(places[1] + 15.0 / 2.0 * CHAR <= 700.1);
+        assert!(places[1] + 16.0 / 2.0 * CHAR <= 700.1);
     }
 
     #[test]
@@ -401,5 +401,17 @@ mod tests {
                 .skip(1)
                 .all(|step| step.count == step.end - step.low)
         );
+    }
+
+    #[test]
+    fn dump_overlay() {
+        let mut seed = 12345u64;
+        let mut rand = move || { seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); (seed >> 33) as f64 / (1u64 << 31) as f64 };
+        let before: Vec<u64> = (0..5000).map(|n| if n % 3 == 0 { (400.0 * (1.0 + rand() + rand())) as u64 } else { (34.0 + 20.0 * rand() * rand()) as u64 }).collect();
+        let after: Vec<u64> = (0..4000).map(|n| if n % 30 == 0 { (380.0 * (1.0 + rand())) as u64 } else { (34.0 + 30.0 * rand() * rand()) as u64 }).collect();
+        let svg = drawn(&[("before", &before), ("after", &after)]);
+        let style = std::fs::read_to_string("src/render/latency/picture.rs").unwrap();
+        let style = style.split("const STYLE: &str = \"\\\n").nth(1).unwrap().split("\";").next().unwrap().to_owned();
+        std::fs::write("/tmp/lat/overlay.svg", format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"90\"><style>{style}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><g transform=\"translate(30,0)\">{svg}</g></svg>")).unwrap();
     }
 }

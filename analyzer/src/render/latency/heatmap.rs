@@ -97,9 +97,9 @@ pub(super) fn heat_map(
         );
     }
     *out += &text(
-        (left + right) / 2.0,
+        left,
         bottom + 31.0,
-        Anchor::Middle,
+        Anchor::Start,
         "label",
         "seconds from the first record",
     );

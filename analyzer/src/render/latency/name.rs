@@ -5,8 +5,19 @@ use crate::render::c2c::classes::class_text;
 use crate::render::style::count;
 use crate::result::{LatencyKey, LatencyReport};
 
-/// What a group is called.
-pub(super) fn name(key: &LatencyKey) -> String {
+/// Whether there are several kinds of cores, whose data sources are told apart.
+pub(super) fn has_models(result: &LatencyReport) -> bool {
+    let models = result.groups.iter().map(|group| match &group.key {
+        LatencyKey::Source { cpu_model, .. } => cpu_model.as_deref(),
+        _ => None,
+    });
+    let mut models = models.flatten();
+    let first = models.next();
+    models.any(|model| Some(model) != first)
+}
+
+/// What a group is called; with the kind of core where there are several.
+pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
     match key {
         LatencyKey::Source {
             op,
@@ -29,7 +40,8 @@ pub(super) fn name(key: &LatencyKey) -> String {
                 Op::Other => "fetch",
             };
             let code = code.map(|code| format!(" [{code}]"));
-            let model = cpu_model.as_ref().map(|model| format!(" {model}"));
+            let model = cpu_model.as_ref().filter(|_| with_model);
+            let model = model.map(|model| format!(" {model}"));
             format!(
                 "{op}: {}{}{}",
                 class_text(&class),

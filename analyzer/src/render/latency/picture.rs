@@ -2,12 +2,13 @@
 
 use super::distribution::{self, HEIGHT, Panel, Series};
 use super::heatmap::{Area, heat_map};
-use super::name::{heading, lost, name};
+use super::name::{has_models, heading, lost, name};
 use super::scale::LogScale;
 use crate::render::style::{count, cut, duration};
 use crate::render::svg::{Anchor, Px, escape, line, text};
 use crate::result::{LatencyReport, Quality};
 use crate::stats::percent;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -57,6 +58,7 @@ pub(crate) fn picture(
     result: &LatencyReport,
     top: Option<usize>,
 ) -> io::Result<()> {
+    let with_model = has_models(result);
     let groups = result.groups.iter().filter(|group| group.latency.count > 0);
     let groups = groups.take(top.unwrap_or(TOP).min(MOST));
     let all = Panel {
@@ -68,7 +70,7 @@ pub(crate) fn picture(
         }],
     };
     let groups = groups.map(|group| Panel {
-        name: name(&group.key),
+        name: name(&group.key, with_model),
         note: format!(
             "{} of what is lost · {}",
             percent(group.share),
@@ -113,8 +115,19 @@ fn title(result: &LatencyReport) -> String {
             .clone()
             .unwrap_or_else(|| "unknown host".to_owned()),
     );
-    parts.extend(capture.cpu.clone());
+    parts.extend(processor(result));
     parts.join(" · ")
+}
+
+/// What the capture was recorded on: Arm machines tell numbers, which the kinds of
+/// cores are the names of.
+fn processor(result: &LatencyReport) -> Option<String> {
+    let spe = result.quality.spe.iter().flat_map(|spe| &spe.cpus);
+    let cores: BTreeSet<&str> = spe.map(|cpu| cpu.core.as_str()).collect();
+    match cores.is_empty() {
+        true => result.capture.cpu.clone(),
+        false => Some(cores.into_iter().collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// The title and what must be known to read the picture; returns where the rest
@@ -199,6 +212,10 @@ fn distributions(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>],
             );
         }
     }
+    for panel in panels {
+        distribution::panel(out, panel, (LEFT, RIGHT), &scale, y, result.unit);
+        y += HEIGHT;
+    }
     if let Some(baseline) = result.baseline.load.or(result.baseline.store) {
         let x = scale.place(baseline as f64);
         for number in 0..panels.len() {
@@ -206,10 +223,6 @@ fn distributions(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>],
             let (above, below) = (top + distribution::TOP, top + distribution::BOTTOM);
             *out += &line((x, above), (x, below), "base");
         }
-    }
-    for panel in panels {
-        distribution::panel(out, panel, (LEFT, RIGHT), &scale, y, result.unit);
-        y += HEIGHT;
     }
     axis(out, result, &scale, bottom - 11.0);
     bottom + 52.0
@@ -238,7 +251,9 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
         let unit = result.unit;
         format!("dashed: {baseline} {unit}, what is to the right of it is lost")
     }));
-    legend.extend(result.threshold.map(|_| "grey: not sampled".to_owned()));
+    let is_hidden = |&threshold: &u64| scale.place(threshold as f64) > LEFT + 1.0;
+    let hidden = result.threshold.filter(is_hidden);
+    legend.extend(hidden.map(|_| "grey: not sampled".to_owned()));
     let legend = legend.join(" · ");
     let middle = (LEFT + RIGHT) / 2.0;
     *out += &text(middle, y + 44.0, Anchor::Middle, "label", &legend);

@@ -1,6 +1,6 @@
 //! The table.
 
-use super::name::{heading, lost, name, short, thresholds};
+use super::name::{has_models, heading, lost, name, short, thresholds};
 use crate::render::info;
 use crate::render::style::{Style, WIDTH, count, cut, duration, safe, wrap};
 use crate::result::{Distribution, LatencyReport};
@@ -144,9 +144,10 @@ fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style)
         heading(result.by),
     );
     writeln!(out, "{}", style.bold(&header))?;
+    let with_model = has_models(result);
     for group in result.groups.iter().take(top) {
         let latency = &group.latency;
-        let mut names = wrap(&name(&group.key), NAME, 2);
+        let mut names = wrap(&name(&group.key, with_model), NAME, 2);
         if names.len() > NAME_LINES {
             let rest = names.split_off(NAME_LINES - 1).join(" ");
             names.push(cut(&rest, NAME));

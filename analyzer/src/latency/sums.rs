@@ -4,6 +4,7 @@ use super::access::Access;
 
 /// What is added to every group: exact sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(64))]
 pub(super) struct Sums {
     /// Accesses with a latency.
     pub(super) count: u64,
@@ -105,6 +106,13 @@ impl Sums {
         self.lost += other.lost;
         self.events = self.events.saturating_add(other.events);
         self.lost_events = self.lost_events.saturating_add(other.lost_events);
+    }
+
+    /// A word of each cache line that this is in; it means nothing.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        // In whatever order the compiler has put them.
+        self.count ^ self.min ^ self.sum as u64 ^ self.lost_events as u64 ^ self.events as u64
     }
 
     /// All accesses.

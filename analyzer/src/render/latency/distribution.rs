@@ -71,8 +71,15 @@ pub(super) fn panel(
     top: f64,
     unit: &str,
 ) {
-    let note = panel.note.chars().count() as f64 * 6.0;
-    let room = ((right - left - note - 20.0) / 6.6) as usize;
+    let note = match panel.series.as_slice() {
+        [before, after] => format!(
+            "{} · grey and ▲: {}, line and marks: {}",
+            panel.note, before.label, after.label
+        ),
+        _ => panel.note.clone(),
+    };
+    let width = note.chars().count() as f64 * 6.0;
+    let room = ((right - left - width - 20.0) / 6.6) as usize;
     *out += &text(
         left,
         top + NAME,
@@ -80,7 +87,7 @@ pub(super) fn panel(
         "name",
         &super::super::cut(&panel.name, room),
     );
-    *out += &text(right, top + NAME, Anchor::End, "note", &panel.note);
+    *out += &text(right, top + NAME, Anchor::End, "note", &note);
     let (above, below) = (top + TOP, top + BOTTOM);
     for tick in scale.ticks() {
         let x = scale.place(tick.value as f64);
@@ -297,6 +304,8 @@ mod tests {
     fn distribution(values: &[u64]) -> Distribution {
         let mut histogram = Histogram::default();
         values.iter().for_each(|&value| histogram.add(value));
+        let max = values.iter().max().copied();
+        let percentile = |percent| Some(histogram.percentile(percent)?.min(max?));
         let buckets = histogram.buckets().map(|bucket| LatencyBucket {
             low: bucket.low,
             high: bucket.high,
@@ -305,11 +314,11 @@ mod tests {
         Distribution {
             count: values.len() as u64,
             min: values.iter().min().copied(),
-            max: values.iter().max().copied(),
-            p50: histogram.percentile(50.0),
-            p90: histogram.percentile(90.0),
-            p99: histogram.percentile(99.0),
-            p999: histogram.percentile(99.9),
+            max,
+            p50: percentile(50.0),
+            p90: percentile(90.0),
+            p99: percentile(99.0),
+            p999: percentile(99.9),
             buckets: buckets.collect(),
             ..Distribution::default()
         }
@@ -360,6 +369,10 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains(">p50 = 40<"), "{svg}");
+        assert!(
+            svg.contains("grey and ▲: before, line and marks: after"),
+            "{svg}"
+        );
         // The same is drawn the same.
         assert_eq!(
             svg,
@@ -406,12 +419,40 @@ mod tests {
     #[test]
     fn dump_overlay() {
         let mut seed = 12345u64;
-        let mut rand = move || { seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); (seed >> 33) as f64 / (1u64 << 31) as f64 };
-        let before: Vec<u64> = (0..5000).map(|n| if n % 3 == 0 { (400.0 * (1.0 + rand() + rand())) as u64 } else { (34.0 + 20.0 * rand() * rand()) as u64 }).collect();
-        let after: Vec<u64> = (0..4000).map(|n| if n % 30 == 0 { (380.0 * (1.0 + rand())) as u64 } else { (34.0 + 30.0 * rand() * rand()) as u64 }).collect();
+        let mut rand = move || {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (seed >> 33) as f64 / (1u64 << 31) as f64
+        };
+        let before: Vec<u64> = (0..5000)
+            .map(|n| {
+                if n % 3 == 0 {
+                    (400.0 * (1.0 + rand() + rand())) as u64
+                } else {
+                    (34.0 + 20.0 * rand() * rand()) as u64
+                }
+            })
+            .collect();
+        let after: Vec<u64> = (0..4000)
+            .map(|n| {
+                if n % 30 == 0 {
+                    (380.0 * (1.0 + rand())) as u64
+                } else {
+                    (34.0 + 30.0 * rand() * rand()) as u64
+                }
+            })
+            .collect();
         let svg = drawn(&[("before", &before), ("after", &after)]);
         let style = std::fs::read_to_string("src/render/latency/picture.rs").unwrap();
-        let style = style.split("const STYLE: &str = \"\\\n").nth(1).unwrap().split("\";").next().unwrap().to_owned();
+        let style = style
+            .split("const STYLE: &str = \"\\\n")
+            .nth(1)
+            .unwrap()
+            .split("\";")
+            .next()
+            .unwrap()
+            .to_owned();
         std::fs::write("/tmp/lat/overlay.svg", format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"90\"><style>{style}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><g transform=\"translate(30,0)\">{svg}</g></svg>")).unwrap();
     }
 }

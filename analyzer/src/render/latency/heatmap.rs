@@ -38,6 +38,8 @@ pub(super) fn heat_map(
         bottom,
     } = area;
     let most = map.cells.values().copied().max().unwrap_or(1);
+    let fewest = map.cells.values().copied().min().unwrap_or(1);
+    let shades = Shades { fewest, most };
     let columns = map.columns();
     let width = (right - left) / columns as f64;
     let offset = map.first_ns.saturating_sub(start_ns);
@@ -72,7 +74,7 @@ pub(super) fn heat_map(
             Px(y1),
             Px(width),
             Px(y2 - y1),
-            SHADES[shade(number, most)],
+            SHADES[shades.of(number)],
             escape(&title)
         );
     }
@@ -103,36 +105,45 @@ pub(super) fn heat_map(
         "label",
         "seconds from the first record",
     );
-    legend(out, most, right, bottom + 22.0);
+    legend(out, shades, right, bottom + 22.0);
 }
 
-/// Which shade a count has: logarithmic, the most being the darkest.
-fn shade(number: u64, most: u64) -> usize {
-    if most <= 1 {
-        return SHADES.len() - 1;
+/// Which counts have which shade: in even steps of their logarithm.
+#[derive(Clone, Copy)]
+struct Shades {
+    fewest: u64,
+    most: u64,
+}
+
+impl Shades {
+    fn of(self, number: u64) -> usize {
+        let span = (self.most as f64 / self.fewest as f64).ln();
+        if span == 0.0 {
+            return SHADES.len() - 1;
+        }
+        let share = (number as f64 / self.fewest as f64).ln() / span;
+        ((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)
     }
-    let share = (number as f64).ln() / (most as f64).ln();
-    ((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)
-}
 
-/// The least count of a shade.
-fn least(shade: usize, most: u64) -> u64 {
-    let found = (most as f64)
-        .powf(shade as f64 / SHADES.len() as f64)
-        .ceil() as u64;
-    // Rounding must not contradict `shade`.
-    let near = found.saturating_sub(1)..=found + 1;
-    let mut near = near.filter(|&number| number >= 1 && self::shade(number, most) >= shade);
-    near.next().unwrap_or(found)
+    /// The least count that has a shade, or a darker one.
+    fn least(self, shade: usize) -> u64 {
+        let share = shade as f64 / SHADES.len() as f64;
+        let found = self.fewest as f64 * (self.most as f64 / self.fewest as f64).powf(share);
+        let found = found.ceil() as u64;
+        // Rounding must not contradict `of`.
+        let near = found.saturating_sub(1).max(self.fewest)..=found + 1;
+        let mut near = near.filter(|&number| self.of(number) >= shade);
+        near.next().unwrap_or(found)
+    }
 }
 
 /// What the shades mean: from how many samples on.
-fn legend(out: &mut String, most: u64, right: f64, top: f64) {
+fn legend(out: &mut String, all: Shades, right: f64, top: f64) {
     // Shades that no count has are left out.
     let mut shades: Vec<(usize, u64)> = Vec::new();
     for shade in (0..SHADES.len()).rev() {
-        let least = least(shade, most);
-        if self::shade(least, most) == shade && shades.last().is_none_or(|last| last.1 != least) {
+        let least = all.least(shade);
+        if all.of(least) == shade {
             shades.push((shade, least));
         }
     }
@@ -203,14 +214,22 @@ mod tests {
 
     #[test]
     fn shades_say_what_they_hold() {
-        for most in [1, 2, 3, 10, 77, 1000, 123_456, u64::MAX] {
-            assert_eq!(shade(most, most), SHADES.len() - 1, "{most}");
+        for (fewest, most) in [
+            (1, 1),
+            (1, 2),
+            (1, 10),
+            (5, 77),
+            (70, 6900),
+            (1, 1_000_000_007),
+        ] {
+            let shades = Shades { fewest, most };
+            assert_eq!(shades.of(most), SHADES.len() - 1, "{fewest} {most}");
             for shade in 0..SHADES.len() {
-                let least = least(shade, most);
-                if self::shade(least, most) == shade && least > 1 {
+                let least = shades.least(shade);
+                if shades.of(least) == shade && least > fewest {
                     assert!(
-                        self::shade(least - 1, most) < shade,
-                        "{most} {shade} {least}"
+                        shades.of(least - 1) < shade,
+                        "{fewest} {most} {shade} {least}"
                     );
                 }
             }

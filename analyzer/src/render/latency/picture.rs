@@ -26,11 +26,11 @@ const HEAT: f64 = 190.0;
 
 /// Characters of a line of small text, and of the title.
 const LINE: usize = 128;
-const TITLE: usize = 88;
+const TITLE: usize = 78;
 
 const STYLE: &str = "\
 text{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;font-size:11px;fill:#111}
-.title{font-size:15px;font-weight:bold}
+.title{font-size:14px;font-weight:bold}
 .name{font-size:12px;font-weight:bold}
 .heading{font-size:13px;font-weight:bold}
 .note,.label,.said{fill:#333}

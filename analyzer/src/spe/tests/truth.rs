@@ -241,7 +241,13 @@ fn intact_captures_hold_what_was_planted() {
             stats.cut,
             stats.cut_bytes,
         ];
-        equal(name, "damage", &json!(damage), &json!([0, 0, 0, 0]), &mut found);
+        equal(
+            name,
+            "damage",
+            &json!(damage),
+            &json!([0, 0, 0, 0]),
+            &mut found,
+        );
         equal(
             name,
             "chunks",

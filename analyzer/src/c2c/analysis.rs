@@ -1,6 +1,7 @@
 //! The analysis from end to end.
 
 use super::early::{EarlyRows, HotLines, Versions};
+use super::excess::Excess;
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
 use super::lines::{RawKey, RawLine};
@@ -17,7 +18,7 @@ use crate::space::{AddressSpace, MapId};
 use crate::spe::{SpeSums, SpeTrace};
 use crate::survey::Survey;
 use crate::topology::Topology;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use contend_perfdata::{CpuMode, WalkReport};
 use foldhash::{HashMap, HashSet};
 
@@ -32,6 +33,8 @@ pub enum Sort {
     Local,
     /// Loads that another cache answered, where the hardware cannot tell HITM.
     Peer,
+    /// Cycles of loads beyond the usual, where it can tell neither; of Arm SPE only.
+    Latency,
 }
 
 impl Sort {
@@ -46,6 +49,8 @@ impl Sort {
             Self::Remote => get(Counter::RmtHitm),
             Self::Local => get(Counter::LclHitm),
             Self::Peer => get(Counter::LclPeer) + get(Counter::RmtPeer),
+            // In no counter.
+            Self::Latency => 0,
         }
     }
 }
@@ -77,6 +82,8 @@ pub(super) struct ShownLine {
     pub(super) map: Option<MapId>,
     /// The mode of all its samples.
     pub(super) mode: CpuMode,
+    /// What it is ordered by.
+    pub(super) metric: u64,
     pub(super) detail: LineDetail,
 }
 
@@ -107,6 +114,8 @@ pub struct Analysis {
     pub sampled_lines: u64,
     pub(super) totals: Totals,
     pub(super) sort: Sort,
+    /// Present where lines are ordered by it.
+    pub(super) excess: Option<Excess>,
     pub(super) coalesce: Vec<Coalesce>,
     pub(super) lines: Vec<ShownLine>,
     /// Empty unless it was asked for.
@@ -173,12 +182,27 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     let show_all = options.show_all;
     let sort = match options.sort {
         Some(sort) => sort,
-        None => usual_sort(is_arm, &first.totals.counters, options.replay),
+        None => {
+            let is_dark = spe.is_some() && !options.replay;
+            usual_sort(is_arm, is_dark, &first.totals.counters, options.replay)
+        }
     };
-    let sums = lines.sums(&first.shards, sort, show_all);
+    let excess = match (&spe, sort) {
+        (Some(trace), Sort::Latency) => Some(Excess::find(
+            capture,
+            trace,
+            &options.filter,
+            options.line_size,
+        )?),
+        (None, Sort::Latency) => {
+            bail!("--sort latency needs Arm SPE data; the capture has none")
+        }
+        _ => None,
+    };
+    let sums = lines.sums(&first.shards, sort, excess.as_ref(), show_all);
     let (shared_lines, shared, unmapped_data) =
         (sums.shared_lines, sums.shared.clone(), sums.unmapped);
-    let shown = lines.shown(&first.shards, sums, sort, show_all);
+    let shown = lines.shown(&first.shards, sums, show_all);
 
     let mut targets = targets(&shown, &first.shards, &resolved.varying);
     let is_early_right = unmapped_code.is_empty() && topology == early_topology;
@@ -227,12 +251,15 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         .into_iter()
         .zip(details)
         .map(|(line, detail)| {
-            let Shown { first, key, .. } = line;
+            let Shown {
+                first, key, metric, ..
+            } = line;
             let mode = CpuMode::from_misc(u16::from(key.mode));
             ShownLine {
                 address: key.line,
                 map: space.find(mode, key.pid, key.line, first),
                 mode,
+                metric,
                 detail,
             }
         })
@@ -251,6 +278,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         sampled_lines: lines.len() as u64,
         totals: first.totals,
         sort,
+        excess,
         coalesce: options.coalesce,
         lines: shown_lines,
         replayed,
@@ -304,9 +332,13 @@ fn is_arm(capture: &Capture) -> bool {
 }
 
 /// The order of lines unless asked otherwise. perf takes peer snoops for every
-/// Arm capture, as few Arm cores tell HITM.
-fn usual_sort(is_arm: bool, counters: &Counters, as_perf: bool) -> Sort {
-    if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
+/// Arm capture, as few Arm cores tell HITM. Where the hardware (`is_dark`: it may be
+/// so) tells of neither there is latency.
+fn usual_sort(is_arm: bool, is_dark: bool, counters: &Counters, as_perf: bool) -> Sort {
+    let is_told = counters.get(Counter::TotHitm) + counters.get(Counter::TotPeer) > 0;
+    if is_dark && !is_told {
+        Sort::Latency
+    } else if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
         Sort::Peer
     } else {
         Sort::Total

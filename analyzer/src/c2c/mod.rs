@@ -15,6 +15,7 @@ mod analysis;
 mod code_pages;
 mod counts;
 mod early;
+mod excess;
 mod identity;
 mod idset;
 mod kinds;

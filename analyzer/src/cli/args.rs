@@ -355,8 +355,8 @@ pub(super) struct C2cArguments {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// Order lines by all, remote or local HITMs, or by peer snoops
-    /// [default: tot; peer for aarch64 captures without HITM]
+    /// Order lines by all, remote or local HITMs, by peer snoops, or by excess latency
+    /// [default: tot; peer for aarch64 captures without HITM; latency where Arm SPE tells neither]
     #[arg(long, value_name = "METRIC")]
     pub(super) sort: Option<SortBy>,
 
@@ -411,6 +411,8 @@ pub(super) enum SortBy {
     Lcl,
     /// Peer snoops
     Peer,
+    /// Cycles of loads beyond the median (Arm SPE)
+    Latency,
 }
 
 /// What rows are told apart by.

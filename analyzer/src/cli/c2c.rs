@@ -57,6 +57,10 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
 
 fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
     let mut warnings = Vec::new();
+    ensure!(
+        !(arguments.perf_compat && arguments.sort == Some(SortBy::Latency)),
+        "--sort latency: perf has no such order (--perf-compat)"
+    );
     let line_size = line_size(arguments.line_size, capture, &mut warnings)?;
     let scout = Scout::new(capture, &arguments.filters)?;
     let filter = filter(&arguments.filters, scout.space.as_ref(), scout.times)?;
@@ -133,6 +137,7 @@ fn sort(by: SortBy) -> Sort {
         SortBy::Rmt => Sort::Remote,
         SortBy::Lcl => Sort::Local,
         SortBy::Peer => Sort::Peer,
+        SortBy::Latency => Sort::Latency,
     }
 }
 

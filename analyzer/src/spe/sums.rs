@@ -116,8 +116,10 @@ impl ChunkSums {
         }
     }
 
+    /// Counts an operation; `is_known` tells whether the table of its core has its
+    /// number, or there is no table.
     #[inline]
-    pub(super) fn add(&mut self, op: &SpeOp<'_>) {
+    pub(super) fn add(&mut self, op: &SpeOp<'_>, is_known: bool) {
         self.by[op.by as usize] += 1;
         let operation = op.operation;
         let class = usize::from(operation.class).min(2);
@@ -131,11 +133,8 @@ impl ChunkSums {
             None => self.timeless += 1,
         }
         if operation.is_load() {
-            match (op.code, op.core.knows(op.code)) {
-                (None, _) => self.no_source += 1,
-                (Some(_), Some(false)) => self.unknown_source += 1,
-                _ => {}
-            }
+            self.no_source += u64::from(op.code.is_none());
+            self.unknown_source += u64::from(op.code.is_some() && !is_known);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use contend_perfdata::{At, SideBand};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// Processes of threads over time.
 #[derive(Debug, Default)]
@@ -37,12 +38,28 @@ impl Tasks {
     /// The process of a thread at a moment; -1 when nothing is known. Before the
     /// first word about it that one counts: recorders tell late of what was there.
     pub(super) fn process(&self, tid: i32, at: At) -> i32 {
+        self.process_span(tid, at).0
+    }
+
+    /// The same, and a span of time in which it is so too.
+    pub(super) fn process_span(&self, tid: i32, at: At) -> (i32, Range<u64>) {
         let Some(history) = self.processes.get(&tid) else {
-            return -1;
+            return (-1, 0..u64::MAX);
         };
         let after = history.partition_point(|&(from, _)| from <= at);
-        let place = after.saturating_sub(1);
-        history.get(place).map_or(-1, |&(_, pid)| pid)
+        let Some(&(from, pid)) = history.get(after.saturating_sub(1)) else {
+            return (-1, 0..u64::MAX);
+        };
+        // At the moments themselves the place in the capture decides.
+        let start = if after == 0 {
+            0
+        } else {
+            from.time.saturating_add(1)
+        };
+        let end = history
+            .get(after.max(1))
+            .map_or(u64::MAX, |(next, _)| next.time);
+        (pid, start..end)
     }
 }
 
@@ -57,5 +74,10 @@ mod tests {
         let of = |time| tasks.process(7, at(time));
         assert_eq!([of(0), of(10), of(49), of(50), of(99)], [3, 3, 3, 5, 5]);
         assert_eq!(tasks.process(8, at(10)), -1);
+        for time in 0..100 {
+            let (pid, span) = tasks.process_span(7, at(time));
+            let near = span.start..span.end.min(200);
+            assert!(near.clone().all(|time| of(time) == pid), "{near:?}");
+        }
     }
 }

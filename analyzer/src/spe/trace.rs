@@ -234,8 +234,8 @@ impl Ops<'_> {
         let mut sums = ChunkSums::new();
         let sources = &mut *self.sources;
         let stats = decode_chunk(self.chunk, self.source, self.window, |decoded| {
-            let op = view.op(decoded.record, decoded.offset, sources);
-            sums.add(&op);
+            let (op, is_known) = view.op(decoded.record, decoded.offset, sources);
+            sums.add(&op, is_known);
             each(&op);
         });
         match stats {
@@ -303,7 +303,7 @@ impl<'a> View<'a> {
     }
 
     #[inline]
-    fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> SpeOp<'a> {
+    fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> (SpeOp<'a>, bool) {
         let trace = self.trace;
         let time = record
             .timestamp()
@@ -324,9 +324,13 @@ impl<'a> View<'a> {
         let (pid, tid, by) = self.thread(record, time, at);
         let operation = record.operation();
         let (code, events) = (record.source(), record.events());
-        let (perf_src, told) = sources.of(self.core, self.core_number, operation, code, events);
+        let Told {
+            perf_src,
+            told,
+            is_known,
+        } = sources.of(self.core, self.core_number, operation, code, events);
         let ip = record.pc().unwrap_or(0);
-        SpeOp {
+        let op = SpeOp {
             at,
             time,
             cpu: cpu.unwrap_or(MemorySample::NO_CPU),
@@ -350,7 +354,8 @@ impl<'a> View<'a> {
             translation: record.translation_latency(),
             perf_src,
             told,
-        }
+        };
+        (op, is_known)
     }
 
     /// Whose operation it was: the record's own word first, then the switches of
@@ -359,18 +364,16 @@ impl<'a> View<'a> {
     fn thread(&mut self, record: &SpeRecord, time: Option<u64>, at: At) -> (i32, i32, Attribution) {
         if let Some(context) = record.context() {
             let tid = context.cast_signed();
-            // Threads change their process never, numbers their thread rarely: not within
-            // a microsecond.
             let (known, span, pid) = &self.last;
             if *known == tid && span.contains(&at.time) {
                 return (*pid, tid, Attribution::Context);
             }
-            let pid = if tid == 0 {
-                0
+            let (pid, span) = if tid == 0 {
+                (0, 0..u64::MAX)
             } else {
-                self.trace.tasks.process(tid, at)
+                self.trace.tasks.process_span(tid, at)
             };
-            self.last = (tid, at.time..at.time.saturating_add(1_000), pid);
+            self.last = (tid, span, pid);
             return (pid, tid, Attribution::Context);
         }
         if let Some((pid, tid)) = time.and_then(|time| self.turns.at(time)) {
@@ -397,9 +400,18 @@ struct SourceKey {
     events: u64,
 }
 
+/// What a key means.
+#[derive(Clone, Copy)]
+struct Told {
+    perf_src: DataSrc,
+    told: DataSrc,
+    /// Whether the table of the core has the number, or there is no table.
+    is_known: bool,
+}
+
 /// The data sources that a thread has met: there are few kinds of them.
 struct Sources {
-    slots: Vec<Option<(SourceKey, DataSrc, DataSrc)>>,
+    slots: Vec<Option<(SourceKey, Told)>>,
 }
 
 impl Sources {
@@ -418,7 +430,7 @@ impl Sources {
         operation: Operation,
         code: Option<u16>,
         events: u64,
-    ) -> (DataSrc, DataSrc) {
+    ) -> Told {
         let key = SourceKey {
             core: number as u32,
             operation,
@@ -431,15 +443,18 @@ impl Sources {
             ^ u64::from(operation.class) << 30
             ^ u64::from(key.core) << 58;
         let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS;
-        if let Some((known, perf, told)) = &self.slots[slot]
+        if let Some((known, told)) = &self.slots[slot]
             && *known == key
         {
-            return (*perf, *told);
+            return *told;
         }
-        let perf = source::as_perf(core, operation, code, events);
-        let told = source::as_told(core, operation, code, events);
-        self.slots[slot] = Some((key, perf, told));
-        (perf, told)
+        let told = Told {
+            perf_src: source::as_perf(core, operation, code, events),
+            told: source::as_told(core, operation, code, events),
+            is_known: core.knows(code) != Some(false),
+        };
+        self.slots[slot] = Some((key, told));
+        told
     }
 }
 

@@ -90,6 +90,8 @@ impl Decoder {
                 at += zeros(&bytes[at..]);
                 continue;
             }
+            // Where the damaged record seems to end, and what of it is no packet.
+            let mut seems = None;
             let damage = match assemble(bytes, at, area, &mut record) {
                 Ended::Whole(end) => {
                     let next = end + resync::padding(bytes, end);
@@ -105,6 +107,7 @@ impl Decoder {
                         at = end;
                         continue;
                     }
+                    seems = Some(next);
                     end.saturating_sub(1)
                 }
                 Ended::Cut if is_last => {
@@ -118,7 +121,15 @@ impl Decoder {
             };
             self.stats.damaged += 1;
             let start = at;
-            at = self.search(bytes, start, damage, area, is_last);
+            // Its beginning may be missing alone.
+            let seems = seems.filter(|&next| {
+                let fits = self.stride.fits(area.wrapping_add(next as u64));
+                fits && (next >= bytes.len() || resync::whole(bytes, next, area).is_some())
+            });
+            at = match seems {
+                Some(next) => next.min(bytes.len()),
+                None => self.search(bytes, start, damage, area, is_last),
+            };
             if self.lost_from.is_some() {
                 self.lost_from = Some(offset + start as u64);
                 return at;

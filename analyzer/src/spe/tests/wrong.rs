@@ -103,7 +103,7 @@ fn a_missing_source_packet_is_no_peer_hit() {
 /// Point 6.
 #[test]
 fn remote_memory_is_one_class_and_two_counters() {
-    let Some(decoded) = decoded("v1-contexts", 2) else {
+    let Some(decoded) = decoded("n1-v1meta", 2) else {
         return;
     };
     let remote = |op: &&Plain| op.code == Some(0xe) && op.is_load && op.events >> 10 & 1 == 1;

@@ -2,6 +2,7 @@
 
 use crate::input::{self, Form, Input};
 use crate::space::AddressSpace;
+use crate::spe::Tables;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
 use contend_bundle::Bundle;
@@ -10,9 +11,13 @@ use contend_perfdata::{
     WalkReport, Walker,
 };
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file of tables that is larger is none.
+const LARGEST_TABLES: u64 = 1 << 20;
 
 /// As `clock_gettime(2)` numbers it.
 const CLOCK_MONOTONIC: i32 = 1;
@@ -29,6 +34,8 @@ pub struct Capture {
     has_late: bool,
     /// Look-ups in the last address space that were given up.
     given_up: Arc<AtomicU64>,
+    /// What the data-source numbers of Arm SPE mean; absent for what is built in.
+    spe_tables: Option<Tables>,
 }
 
 /// How far the walks through a capture have come.
@@ -92,7 +99,31 @@ impl Capture {
             meter: Arc::default(),
             has_late: false,
             given_up: Arc::default(),
+            spe_tables: None,
         })
+    }
+
+    /// Takes tables of data-source numbers of Arm SPE from a file on top of what is
+    /// built in.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has a line that is none of a table.
+    pub fn use_spe_tables(&mut self, path: &Path) -> Result<()> {
+        let what = || format!("cannot use the SPE tables of {}", path.display());
+        let file = std::fs::File::open(path).with_context(what)?;
+        let mut text = String::new();
+        file.take(LARGEST_TABLES)
+            .read_to_string(&mut text)
+            .with_context(what)?;
+        self.spe_tables = Some(Tables::new(Some(&text)).with_context(what)?);
+        Ok(())
+    }
+
+    /// The tables of data-source numbers of Arm SPE.
+    pub(crate) fn spe_tables(&self) -> Result<Tables> {
+        self.spe_tables
+            .clone()
+            .map_or_else(|| Tables::new(None), Ok)
     }
 
     /// The path as the user named it.

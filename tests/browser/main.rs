@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod latency;
 
 use common::{contend, off_cpu, run, shared_captures, skipped};
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ mod documented;
 mod every_capture;
 mod hostile_bundles;
 mod index;
+mod latency;
 mod made_code;
 mod manners;
 mod pictures;

@@ -11,6 +11,7 @@
 // A test that fails by unwrapping fails as it should.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod aux;
 mod bytes;
 mod error;
 mod events;
@@ -19,8 +20,10 @@ mod open;
 mod record;
 mod sample;
 mod source;
+mod spe;
 mod walk;
 
+pub use aux::{Aux, AuxChunk, AuxFlags, AuxInfo, AuxRecord, Switch};
 pub use bytes::Cursor;
 pub use error::Error;
 pub use events::EventTable;
@@ -43,4 +46,8 @@ pub use sample::{
     Sample, SampleError, SampleId, SampleLayout, TrailerLayout, UserStack, Weight, Window, Words,
 };
 pub use source::{FileSource, Source};
+pub use spe::{
+    BadPacket, CpuMetadata, Decoded, Midr, OpClass, Operation, Packet, SpeMetadata, SpeRecord,
+    SpeStats, TimeConv, address as spe_address, decode_chunk, event as spe_event,
+};
 pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

@@ -5,7 +5,7 @@ use crate::result::{Can, Info, MissingBinary};
 use std::io::{self, Write};
 
 /// The questions that have a command.
-const ANSWERED: [&str; 3] = ["c2c", "offcpu", "oncpu"];
+const ANSWERED: [&str; 5] = ["c2c", "latency", "offcpu", "oncpu", "spe"];
 
 /// Missing binaries that are listed; the document has all.
 const MISSING: usize = 4;

@@ -8,4 +8,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+pub mod doctor;
+pub mod host;
+pub mod perf;
+pub mod refusal;
 pub mod source;

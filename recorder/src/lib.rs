@@ -8,8 +8,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+pub mod deliver;
 pub mod doctor;
 pub mod host;
+pub mod pack;
 pub mod perf;
 pub mod refusal;
+mod say;
+pub mod session;
+pub mod ship;
 pub mod source;

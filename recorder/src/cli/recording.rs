@@ -1,0 +1,211 @@
+//! The commands that record.
+
+use super::options::Record;
+use super::{Place, command_line, no_target, print};
+use crate::deliver::deliver;
+use crate::host::Host;
+use crate::pack::{Input, Job, Plan as PackPlan};
+use crate::perf::{Kind, PerfOptions, PerfSource, PerfTool, plan};
+use crate::refusal::Refusal;
+use crate::say::say;
+use crate::session::{Asked, Folder, Planned, Recorded, Signals, Workload, record};
+use crate::source::{Capture, Source, Target};
+use anyhow::Result;
+use contend_bundle::Tool;
+use contend_bundle::layout::CAPTURE_SUFFIX;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// What is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    C2c,
+    Spe,
+    OffCpu,
+    Cpu,
+    All,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::C2c => "c2c",
+            Self::Spe => "spe",
+            Self::OffCpu => "offcpu",
+            Self::Cpu => "cpu",
+            Self::All => "all",
+        }
+    }
+}
+
+/// What the sources are made of.
+struct Means {
+    host: Host,
+    tool: std::result::Result<PerfTool, Refusal>,
+}
+
+impl Means {
+    fn perf(&self, kind: Kind, target: &Target) -> Result<crate::perf::Plan> {
+        let tool = self.tool.as_ref().map_err(Clone::clone)?;
+        Ok(plan(
+            &self.host,
+            tool,
+            kind,
+            target,
+            &PerfOptions::default(),
+        )?)
+    }
+}
+
+pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
+    if asked.pid.is_empty() && !asked.all_cpus && asked.workload.is_empty() {
+        no_target()?;
+    }
+    let means = Rc::new(Means {
+        host: Host::read(Path::new("/")),
+        tool: PerfTool::find(asked.perf.as_deref()),
+    });
+    if asked.print {
+        return show(what, asked, &means);
+    }
+    let place = Place::new(&asked.output, what.name())?;
+    let signals = Signals::take();
+    let workload = match asked.workload.as_slice() {
+        [] => None,
+        command => Some(Workload::prepare(command)?),
+    };
+    let target = match (asked.all_cpus, asked.pid.as_slice()) {
+        (true, _) => Some(Target::All),
+        (false, []) => None,
+        (false, pids) => Some(Target::Pids(living(pids)?)),
+    };
+    let name = place.file.as_deref().and_then(Path::file_name).map_or_else(
+        || format!("contend-{}", what.name()),
+        |name| {
+            name.to_string_lossy()
+                .trim_end_matches(".tar.zst")
+                .to_owned()
+        },
+    );
+    let folder = Folder::create(&place.folder(), &name)?;
+    let session = Asked {
+        target,
+        workload,
+        time: asked.time,
+        folder: folder.path(),
+    };
+    let recorded = match record(session, planned(what, asked, &means), &signals) {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            folder.discard();
+            return Err(error);
+        }
+    };
+    let Recorded {
+        captures,
+        clocks,
+        notes,
+        mut workload,
+    } = recorded;
+    let captured: Vec<_> = captures.iter().map(|capture| capture.kind).collect();
+    let captured = captured.join(", ");
+    let plan = PackPlan::new(job(captures, clocks, notes, asked, &means));
+    // Now everything of it that may go away with it was found.
+    if let Some(workload) = &mut workload
+        && let Err(error) = workload.end()
+    {
+        say!("{error:#}");
+    }
+    let kept = folder.path().to_owned();
+    let plan = plan.map_err(|error| {
+        error.context(format!(
+            "cannot pack; the captures are safe in {}",
+            kept.display()
+        ))
+    })?;
+    say!("packing {captured}");
+    deliver(plan, &place.delivery(Some(kept)), &signals)?;
+    folder.remove();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is packed of a recording.
+fn job(
+    captures: Vec<Capture>,
+    clocks: Vec<contend_bundle::ClockReading>,
+    mut notes: Vec<String>,
+    asked: &Record,
+    means: &Means,
+) -> Job {
+    let mut inputs = Vec::new();
+    for capture in captures {
+        notes.extend(
+            capture
+                .notes
+                .iter()
+                .map(|note| format!("{}: {note}", capture.kind)),
+        );
+        inputs.push(Input {
+            file: capture.file,
+            member: format!("{}{CAPTURE_SUFFIX}", capture.kind),
+            kind: Some(capture.kind.into()),
+            command: capture.command,
+            messages: capture.messages,
+        });
+    }
+    let perf = means.tool.as_ref().ok().map(|tool| Tool {
+        name: "perf".into(),
+        version: tool.version_text.clone(),
+    });
+    Job {
+        inputs,
+        command: command_line(),
+        clocks,
+        tools: perf.into_iter().collect(),
+        notes,
+        without_binaries: asked.output.no_binaries,
+        redact: asked.output.redact,
+        ..Job::default()
+    }
+}
+
+/// The processes, if there are any of them.
+fn living(pids: &[u32]) -> Result<Vec<u32>> {
+    for pid in pids {
+        anyhow::ensure!(
+            Path::new(&format!("/proc/{pid}")).exists(),
+            "-p {pid}: there is no such process"
+        );
+    }
+    Ok(pids.to_vec())
+}
+
+/// The sources of a command, the main one first.
+fn planned(what: What, asked: &Record, means: &Rc<Means>) -> Vec<Planned> {
+    let perf = |kind: Kind| {
+        let means = Rc::clone(means);
+        Planned {
+            kind: kind.name(),
+            make: Box::new(move |target: &Target, folder: &Path| {
+                let plan = means.perf(kind, target)?;
+                Ok(Box::new(PerfSource::new(plan, folder)) as Box<dyn Source>)
+            }),
+        }
+    };
+    let _ = asked;
+    match what {
+        What::C2c => vec![perf(Kind::C2c)],
+        What::Spe => vec![perf(Kind::Spe)],
+        What::Cpu => vec![perf(Kind::Cpu)],
+        What::OffCpu => vec![perf(Kind::OffCpu)],
+        What::All => vec![perf(Kind::Cpu), perf(Kind::OffCpu), perf(Kind::C2c)],
+    }
+}
+
+/// The exact commands and events.
+fn show(what: What, asked: &Record, means: &Rc<Means>) -> Result<ExitCode> {
+    let _ = (what, asked, means);
+    print("")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -100,6 +100,12 @@ impl Growing {
         }
     }
 
+    /// The file itself.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Waits for the writer to end; `None` when there will be no whole file.
     #[must_use]
     pub fn sums(&self) -> Option<Sums> {

@@ -1,21 +1,26 @@
 //! A PUT to an address that was signed for it, as object stores give them out.
 //!
+//! Through the `curl` of this machine: TLS of our own would make the recorder larger than
+//! it may be (ureq, rustls and ring made it 2.8 MB instead of 1.6 MB), and `curl` knows the
+//! certificates and proxies that are configured here.
+//!
 //! Such an address takes the whole object at once, with its length in front, so the
 //! bundle is sent when it is whole, and a broken try is begun again. `Content-MD5` lets
 //! the store refuse what was damaged on the way, and what it answers is compared.
 
 use super::Arrival;
 use super::destination::without_query;
-use super::follow::{Follower, Growing, hex};
+use super::follow::{Growing, hex};
 use crate::say::say;
 use crate::session::Signals;
 use anyhow::{Context, Result, bail};
 use md5::{Digest, Md5};
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, SendBody};
 
 /// Waits between tries.
 const WAITS: [Duration; 3] = [
@@ -23,12 +28,14 @@ const WAITS: [Duration; 3] = [
     Duration::from_secs(3),
     Duration::from_secs(9),
 ];
-/// How long a server may take to be reached.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long it may take to answer once it has everything: stores copy and hash first.
-const ANSWER: Duration = Duration::from_secs(300);
-/// The most of a refusal that is shown, in bytes.
-const REFUSAL: u64 = 600;
+/// The most of an answer that is looked at, in bytes.
+const ANSWER: u64 = 64 << 10;
+/// The most of a refusal that is shown, in characters.
+const REFUSAL: usize = 300;
+
+/// Exit statuses of `curl(1)` that another try does not change: a malformed address, a
+/// name that is not known, what cannot be read here, certificates.
+const HOPELESS: [i32; 9] = [1, 3, 5, 6, 26, 35, 58, 60, 77];
 
 /// Why a try ended.
 enum Failure {
@@ -40,15 +47,14 @@ enum Failure {
 
 pub(super) fn send(bundle: &Growing, address: &str, signals: &Signals) -> Result<Arrival> {
     let calm = signals.count();
-    let Some(sums) = bundle.sums() else {
+    if bundle.sums().is_none() {
         bail!("the bundle was not finished");
-    };
+    }
     let digest = md5(bundle.from(0)).context("cannot read the bundle")?;
     let shown = without_query(address);
-    let agent = agent(address.starts_with("https://"));
     let mut waits = WAITS.iter();
     loop {
-        let why = match put(&agent, bundle, sums.size, address, digest, signals) {
+        let why = match put(bundle, address, digest) {
             Ok(arrival) => return Ok(arrival),
             Err(Failure::Final(why)) => bail!("{shown}: {why}"),
             Err(Failure::Transient(why)) => why,
@@ -56,7 +62,9 @@ pub(super) fn send(bundle: &Growing, address: &str, signals: &Signals) -> Result
         let Some(&wait) = waits.next() else {
             bail!("{shown}: {why}");
         };
-        say!("{shown}: {why}; trying again");
+        if signals.count() == calm {
+            say!("{shown}: {why}; trying again");
+        }
         let start = Instant::now();
         while start.elapsed() < wait {
             if signals.count() > calm {
@@ -67,64 +75,102 @@ pub(super) fn send(bundle: &Growing, address: &str, signals: &Signals) -> Result
     }
 }
 
-fn put(
-    agent: &Agent,
-    bundle: &Growing,
-    size: u64,
-    address: &str,
-    digest: [u8; 16],
-    signals: &Signals,
-) -> Result<Arrival, Failure> {
-    let mut from = Interruptible {
-        from: bundle.from(0),
-        calm: signals.count(),
-        signals,
-    };
+fn put(bundle: &Growing, address: &str, digest: [u8; 16]) -> Result<Arrival, Failure> {
     let encoded = base64(&digest);
-    let mut request = agent
-        .put(address)
-        .header("content-length", size.to_string());
+    let file = bundle.file().as_raw_fd();
+    // Options go through a pipe: the address is a key, and everybody may read the command
+    // lines of others.
+    let mut options = format!(
+        "url = \"{}\"\nupload-file = \"/dev/fd/{file}\"\ndump-header = \"-\"\noutput = \"-\"\n",
+        escape(address)
+    );
+    options
+        .push_str("silent\nshow-error\nconnect-timeout = 10\nspeed-limit = 1\nspeed-time = 60\n");
     if !is_signed_with_headers(address) {
-        request = request.header("content-md5", &encoded);
+        let _ = writeln!(options, "header = \"Content-MD5: {encoded}\"");
     }
     if address.contains(".blob.core.windows.net/") {
-        request = request.header("x-ms-blob-type", "BlockBlob");
+        options.push_str("header = \"x-ms-blob-type: BlockBlob\"\n");
     }
-    let response = request.send(SendBody::from_reader(&mut from));
-    let mut response = match response {
-        Ok(response) => response,
-        Err(_) if signals.count() > from.calm => return Err(Failure::Final("stopped".into())),
-        Err(error) => {
-            let why = error.to_string();
-            let is_final = matches!(
-                error,
-                ureq::Error::HostNotFound
-                    | ureq::Error::BadUri(_)
-                    | ureq::Error::Tls(_)
-                    | ureq::Error::Rustls(_)
-            ) || why.contains("certificate");
-            return Err(if is_final {
-                Failure::Final(why)
-            } else {
-                Failure::Transient(why)
-            });
+    let mut command = Command::new("curl");
+    command
+        .args(["-K", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: between fork and exec only fcntl(2) is called, on a file that stays open
+    // in this process meanwhile.
+    unsafe {
+        command.pre_exec(move || match libc::fcntl(file, libc::F_SETFD, 0) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
+    }
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::Final(
+                "there is no curl here: install it, or use ssh:// or exec:".into(),
+            ));
         }
+        Err(error) => return Err(Failure::Final(format!("cannot run curl: {error}"))),
     };
-    let status = response.status();
-    if !status.is_success() {
-        let mut text = String::new();
-        let _ = response
-            .body_mut()
-            .as_reader()
-            .take(REFUSAL)
-            .read_to_string(&mut text);
-        let text: String = text
+    let outcome = child
+        .stdin
+        .take()
+        .map_or(Ok(()), |mut stdin| stdin.write_all(options.as_bytes()));
+    let mut answer = Vec::new();
+    if let Some(stdout) = &mut child.stdout {
+        let _ = stdout.take(ANSWER).read_to_end(&mut answer);
+        let _ = io::copy(stdout, &mut io::sink());
+    }
+    let mut said = String::new();
+    if let Some(stderr) = &mut child.stderr {
+        let _ = stderr.take(ANSWER).read_to_string(&mut said);
+    }
+    let status = child
+        .wait()
+        .map_err(|error| Failure::Final(error.to_string()))?;
+    if !status.success() || outcome.is_err() {
+        let why = match said.lines().last() {
+            Some(line) if !line.trim().is_empty() => line.trim().to_owned(),
+            _ => format!("curl ended with {status}"),
+        };
+        let is_hopeless = status.code().is_some_and(|code| HOPELESS.contains(&code));
+        return Err(if is_hopeless {
+            Failure::Final(why)
+        } else {
+            Failure::Transient(why)
+        });
+    }
+    judge(&String::from_utf8_lossy(&answer), digest, address)
+}
+
+/// What the server says: headers of interim answers, of the last one, and its text.
+fn judge(answer: &str, digest: [u8; 16], address: &str) -> Result<Arrival, Failure> {
+    let mut rest = answer;
+    let (mut head, mut status) = ("", 0u16);
+    while rest.starts_with("HTTP/") {
+        let (block, behind) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
+        let code = block
+            .split_whitespace()
+            .nth(1)
+            .and_then(|code| code.parse().ok());
+        (head, rest) = (block, behind);
+        status = code.unwrap_or(0);
+        if status >= 200 {
+            break;
+        }
+    }
+    let first = head.lines().next().unwrap_or("no answer that is HTTP");
+    if !(200..300).contains(&status) {
+        let text: String = rest
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
+            .take(REFUSAL)
             .collect();
-        let why = format!("{status} {}", text.trim());
-        let is_transient =
-            status.is_server_error() || status.as_u16() == 408 || status.as_u16() == 429;
+        let why = format!("{first} {}", text.trim()).trim().to_owned();
+        let is_transient = status >= 500 || matches!(status, 0 | 408 | 429);
         return Err(if is_transient {
             Failure::Transient(why)
         } else {
@@ -132,12 +178,12 @@ fn put(
         });
     }
     let header = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+        head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
     };
-    let plain = hex(&digest);
+    let (plain, encoded) = (hex(&digest), base64(&digest));
     let is_same = header("etag").is_some_and(|tag| tag.trim_matches('"') == plain)
         || header("content-md5") == Some(&encoded)
         || header("x-goog-hash").is_some_and(|list| list.contains(&format!("md5={encoded}")));
@@ -150,53 +196,17 @@ fn put(
     })
 }
 
+/// Text between the quotes of curl's option files.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
 /// Whether an old kind of signature covers all headers, so that none may be added
 /// (versions 2 of Amazon's and Google's).
 fn is_signed_with_headers(address: &str) -> bool {
     address.contains("Signature=")
         && !address.contains("X-Amz-Signature=")
         && !address.contains("X-Goog-Signature=")
-}
-
-fn agent(needs_tls: bool) -> Agent {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(ANSWER))
-        .user_agent(concat!("contend-record/", env!("CARGO_PKG_VERSION")));
-    if needs_tls {
-        let found = rustls_native_certs::load_native_certs();
-        let certificates = found
-            .certs
-            .iter()
-            .map(|it| Certificate::from_der(it).to_owned());
-        config = config.tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(certificates.collect())))
-                .unversioned_rustls_crypto_provider(Arc::new(
-                    rustls::crypto::ring::default_provider(),
-                ))
-                .build(),
-        );
-    }
-    config.build().into()
-}
-
-/// Ends when somebody presses Ctrl-C.
-struct Interruptible<'a> {
-    from: Follower,
-    calm: u32,
-    signals: &'a Signals,
-}
-
-impl Read for Interruptible<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.signals.count() > self.calm {
-            return Err(io::Error::other("stopped"));
-        }
-        self.from.read(buffer)
-    }
 }
 
 fn md5(mut from: impl Read) -> io::Result<[u8; 16]> {
@@ -237,6 +247,8 @@ fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const ADDRESS: &str = "https://store/x?X-Amz-Signature=s";
+
     #[test]
     fn base64_is_that_of_the_rfc() {
         // RFC 4648, section 10.
@@ -265,7 +277,34 @@ mod tests {
         assert!(is_signed_with_headers(
             "https://b/x?AWSAccessKeyId=a&Signature=b"
         ));
-        assert!(!is_signed_with_headers("https://b/x?X-Amz-Signature=b"));
+        assert!(!is_signed_with_headers(ADDRESS));
         assert!(!is_signed_with_headers("https://b/x"));
+    }
+
+    #[test]
+    fn what_a_store_answers_is_compared() {
+        let digest = md5(&b"message digest"[..]).unwrap();
+        let said = |answer: &str| judge(answer, digest, ADDRESS);
+        let etag = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nETag: \"f96b697d7cb7938d525a2f31aaf161d0\"\r\n\r\n";
+        assert!(matches!(said(etag), Ok(Arrival::Verified(place)) if place == "https://store/x"));
+        let hash = "HTTP/2 200\r\nx-goog-hash: crc32c=x,md5=+WtpfXy3k41SWi8xqvFh0A==\r\n\r\n";
+        assert!(matches!(said(hash), Ok(Arrival::Verified(_))));
+        let other = "HTTP/1.1 200 OK\r\nETag: \"0-encrypted\"\r\n\r\n";
+        assert!(matches!(said(other), Ok(Arrival::Taken(_))));
+        let denied = "HTTP/1.1 403 Forbidden\r\n\r\n<Code>Access\nDenied</Code>";
+        assert!(
+            matches!(said(denied), Err(Failure::Final(why)) if why.contains("403") && !why.contains('\n'))
+        );
+        for answer in [
+            "HTTP/1.1 503 Slow Down\r\n\r\n",
+            "",
+            "SSH-2.0-x\r\n",
+            "HTTP/1.1\r\n\r\n",
+        ] {
+            assert!(
+                matches!(said(answer), Err(Failure::Transient(_))),
+                "{answer}"
+            );
+        }
     }
 }

@@ -111,6 +111,7 @@ impl Host {
             Reach::Tracepoints => -1,
             Reach::AllCpus => 0,
             Reach::Kernel => 1,
+            Reach::Own => 2,
         };
         self.rights.perfmon()
             || self
@@ -129,4 +130,6 @@ pub enum Reach {
     AllCpus,
     /// The kernel, in one's own processes.
     Kernel,
+    /// One's own processes in user mode.
+    Own,
 }

@@ -2,7 +2,10 @@
 //! why, and the running child.
 
 mod child;
+mod events;
 mod plan;
+mod quote;
+mod rate;
 mod tool;
 
 pub use child::PerfSource;

@@ -37,6 +37,18 @@ impl What {
             Self::All => "all",
         }
     }
+
+    /// What that is, the main one first.
+    fn kinds(self) -> Vec<Kind> {
+        match self {
+            Self::C2c => vec![Kind::C2c],
+            Self::Spe => vec![Kind::Spe],
+            Self::OffCpu => vec![Kind::OffCpu],
+            Self::Cpu => vec![Kind::Cpu],
+            // On Arm, c2c records by SPE, and nobody else can at the same time.
+            Self::All => vec![Kind::Cpu, Kind::OffCpu, Kind::C2c],
+        }
+    }
 }
 
 /// What the sources are made of.
@@ -194,18 +206,32 @@ fn planned(what: What, asked: &Record, means: &Rc<Means>) -> Vec<Planned> {
         }
     };
     let _ = asked;
-    match what {
-        What::C2c => vec![perf(Kind::C2c)],
-        What::Spe => vec![perf(Kind::Spe)],
-        What::Cpu => vec![perf(Kind::Cpu)],
-        What::OffCpu => vec![perf(Kind::OffCpu)],
-        What::All => vec![perf(Kind::Cpu), perf(Kind::OffCpu), perf(Kind::C2c)],
-    }
+    what.kinds().into_iter().map(perf).collect()
 }
 
-/// The exact commands and events.
-fn show(what: What, asked: &Record, means: &Rc<Means>) -> Result<ExitCode> {
-    let _ = (what, asked, means);
-    print("")?;
+/// The exact commands and events. Exit 2 if none of what was asked for can be recorded.
+fn show(what: What, asked: &Record, means: &Means) -> Result<ExitCode> {
+    let target = match (asked.all_cpus, asked.pid.as_slice()) {
+        (true, _) => Target::All,
+        // Also none at all: the number of a workload is not known yet.
+        (false, pids) => Target::Pids(pids.to_vec()),
+    };
+    let mut text = String::new();
+    let mut refused = Vec::new();
+    for kind in what.kinds() {
+        match means.perf(kind, &target) {
+            Ok(plan) => text.push_str(&plan.to_string()),
+            Err(error) => refused.push((kind, error)),
+        }
+    }
+    if text.is_empty()
+        && let Some((_, error)) = refused.pop()
+    {
+        return Err(error);
+    }
+    for (kind, error) in refused {
+        text.push_str(&format!("# {} is not recorded: {error:#}\n", kind.name()));
+    }
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -292,7 +292,7 @@ mod tests {
         let bytes: Vec<u8> = (1..=100).collect();
         for piece in 1..=100 {
             let mut reader = Blanked::new(&bytes[..], vec![3..5, 90..200]);
-            let mut out = Vec::new();
+            let mut out: Vec<u8> = Vec::new();
             let mut buffer = vec![0; piece];
             loop {
                 let count = reader.read(&mut buffer).unwrap();

@@ -73,7 +73,6 @@ fn number_inside(pid: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn a_process_outside_of_containers_has_its_own_number() {
@@ -86,10 +85,8 @@ mod tests {
         // A number that no process of this machine has.
         let pid = 4_190_000_000 + std::process::id() % 1_000_000;
         let path = PathBuf::from(format!("/tmp/perf-{pid}.map"));
-        let needs = Needs {
-            pids: BTreeSet::from([pid]),
-            ..Needs::default()
-        };
+        let mut needs = Needs::default();
+        needs.pids.insert(pid);
         fs::write(&path, "1000 10 made\n").unwrap();
         let found = lists(&needs);
         fs::remove_file(&path).unwrap();

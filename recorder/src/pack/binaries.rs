@@ -6,7 +6,7 @@ use super::locate::{From, Located, Outcome, locate};
 use super::needs::{File, Identity, Needs};
 use super::{kernel, vdso};
 use crate::say::bytes;
-use contend_bundle::layout;
+use contend_bundle::{BuildIdList, layout};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ pub(super) enum Content {
 pub(super) struct Binaries {
     /// Those that are packed, in this order.
     pub(super) packed: Vec<Binary>,
-    /// Build-ids of files of which the captures know none: build-id and path.
-    pub(super) index: Vec<(String, Vec<u8>)>,
+    /// Build-ids of files of which the captures know none.
+    pub(super) index: BuildIdList,
     /// What is left out, for people.
     pub(super) notes: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub(super) fn choose(needs: &Needs, limits: &Limits, is_same_machine: bool) -> B
                 let id = hex(&located.build_id);
                 let is_known = matches!(file.identity, Identity::BuildId(..)) || recorded.is_some();
                 if !is_known {
-                    chosen.index.push((id.clone(), file.path.clone()));
+                    chosen.index.push(&id, &file.path);
                 }
                 let Some(member) = layout::binary(&id) else {
                     missing
@@ -162,7 +162,7 @@ impl Binaries {
         let is_one = recorded.map_or(is_same_machine, |ids| ids.iter().any(padded));
         if let (Some(member), true) = (layout::binary(&hex(&id)), is_one) {
             if recorded.is_none() {
-                self.index.push((hex(&id), VDSO.to_vec()));
+                self.index.push(&hex(&id), VDSO);
             }
             self.packed.push(Binary {
                 member,

@@ -180,22 +180,6 @@ impl Plan {
     pub fn binaries(&self) -> usize {
         self.binaries.packed.len()
     }
-
-    /// The member `build-ids`: of files of which the captures know no build-id, those that
-    /// were here, in the form of `perf buildid-list`.
-    pub(super) fn index(&self) -> Vec<u8> {
-        let mut lines = Vec::new();
-        for (id, path) in &self.binaries.index {
-            // A path with a line break cannot be in a list of lines.
-            if !path.contains(&b'\n') {
-                lines.extend_from_slice(id.as_bytes());
-                lines.push(b' ');
-                lines.extend_from_slice(path);
-                lines.push(b'\n');
-            }
-        }
-        lines
-    }
 }
 
 /// What the captures were recorded on, if that is not this machine with this kernel.

@@ -77,9 +77,8 @@ impl Plan {
                 Err(error) => notes.push(format!("not packed: {}: {error}", list.path.display())),
             }
         }
-        let index = self.index();
-        if !index.is_empty() {
-            bundle.add_bytes(layout::BUILD_ID_LIST, &index)?;
+        if !self.binaries.index.is_empty() {
+            bundle.add_bytes(layout::BUILD_ID_LIST, &self.binaries.index.build())?;
         }
         for Binary {
             member,

@@ -1,1 +1,8 @@
 //! The recorder, run as its user runs it.
+
+// A test that cannot go on panics.
+#![allow(clippy::unwrap_used)]
+
+mod hosts;
+mod perf_live;
+mod plans;

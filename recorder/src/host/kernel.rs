@@ -159,7 +159,11 @@ mod tests {
             Some(Version(4, 18))
         );
         assert_eq!(Version::parse("perf version 6.8"), Some(Version(6, 8)));
-        assert_eq!(Version::parse("perf version 5.14.rc3.g1"), None);
+        assert_eq!(
+            Version::parse("perf version 5.14.rc3.g1"),
+            Some(Version(5, 14))
+        );
+        assert_eq!(Version::parse("perf version unknown"), None);
         assert!(Version(5, 9) < Version(5, 12));
     }
 

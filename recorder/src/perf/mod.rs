@@ -3,7 +3,9 @@
 
 mod child;
 mod events;
+mod messages;
 mod plan;
+mod process;
 mod quote;
 mod rate;
 mod tool;

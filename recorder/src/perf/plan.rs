@@ -135,16 +135,15 @@ impl Plan {
         format!("{}.perf.data", self.kind.name())
     }
 
-    /// Takes the next of what stands in for the choices that a kernel may refuse;
-    /// what changed, for people, or `None` when nothing is left to try.
-    pub(super) fn fall_back(&mut self) -> Option<String> {
-        let choice = self
-            .choices
-            .iter_mut()
-            .find(|choice| !choice.otherwise.is_empty())?;
+    /// Puts the next stand-in in the place of what was refused, an option or an event
+    /// (`-e`); what changed, for people, or `None` when nothing is left to try.
+    pub(super) fn fall_back(&mut self, refused: &str) -> Option<String> {
+        let choice = self.choices.iter_mut().find(|choice| {
+            choice.args.first().is_some_and(|arg| arg == refused) && !choice.otherwise.is_empty()
+        })?;
         let (args, why) = choice.otherwise.remove(0);
         let note = format!(
-            "the kernel refused {}: {} instead, {why}",
+            "{} was refused; {} instead: {why}",
             quote::line(&choice.args),
             quote::line(&args)
         );

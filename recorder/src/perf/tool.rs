@@ -63,11 +63,12 @@ impl PerfTool {
         help: &str,
     ) -> Result<Self, Refusal> {
         let name = path.display();
+        // Ubuntu's wrapper without a perf behind it prints a number as well: its kernel's.
         let text = version
-            .trim()
-            .trim_start_matches("perf version ")
-            .to_owned();
-        let Some(number) = Version::parse(version) else {
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("perf version "));
+        let text = text.unwrap_or_default().to_owned();
+        let Some(number) = Version::parse(&text) else {
             let said = version
                 .lines()
                 .find(|line| !line.trim().is_empty())

@@ -8,4 +8,5 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+pub mod offcpu;
 pub mod source;

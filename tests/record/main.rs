@@ -1,1 +1,3 @@
 //! The recorder, run as its user runs it.
+
+mod offcpu;

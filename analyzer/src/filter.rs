@@ -30,20 +30,37 @@ impl Filter<'_> {
     /// wanted.
     #[inline]
     pub fn accepts_thread(&self, (pid, tid): (i32, i32), cpu: u32, at: At) -> bool {
-        fn wants<T: PartialEq>(list: &[T], value: &T) -> bool {
-            list.is_empty() || list.contains(value)
-        }
-        wants(&self.pids, &pid)
-            && wants(&self.tids, &tid)
-            && wants(&self.cpus, &cpu)
+        self.wants_ids((pid, tid))
+            && self.wants_cpu(Some(cpu))
             && self
                 .time
                 .as_ref()
                 .is_none_or(|range| range.contains(&at.time))
-            && self.comms.as_ref().is_none_or(|(names, space)| {
-                let comm = space.comm(tid, at);
-                comm.is_some_and(|comm| names.iter().any(|name| name == comm))
-            })
+            && self
+                .comms
+                .as_ref()
+                .is_none_or(|(_, space)| self.wants_comm(space.comm(tid, at)))
+    }
+
+    /// Whether a thread (process, thread) is wanted, as far as its numbers tell.
+    #[inline]
+    pub(crate) fn wants_ids(&self, (pid, tid): (i32, i32)) -> bool {
+        wants(&self.pids, &pid) && wants(&self.tids, &tid)
+    }
+
+    /// Whether a CPU is wanted. One that is not told is wanted with all others
+    /// only.
+    #[inline]
+    pub(crate) fn wants_cpu(&self, cpu: Option<u32>) -> bool {
+        self.cpus.is_empty() || cpu.is_some_and(|cpu| self.cpus.contains(&cpu))
+    }
+
+    /// Whether a thread of this name is wanted.
+    #[inline]
+    pub(crate) fn wants_comm(&self, comm: Option<&str>) -> bool {
+        self.comms
+            .as_ref()
+            .is_none_or(|(names, _)| names.iter().any(|name| Some(name.as_str()) == comm))
     }
 
     /// Whether every sample is wanted.
@@ -54,4 +71,10 @@ impl Filter<'_> {
             && self.comms.is_none()
             && self.time.is_none()
     }
+}
+
+/// Whether a list accepts a value; an empty one accepts all.
+#[inline]
+fn wants<T: PartialEq>(list: &[T], value: &T) -> bool {
+    list.is_empty() || list.contains(value)
 }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod deliver;
 pub mod doctor;
 pub mod host;
+pub mod offcpu;
 pub mod pack;
 pub mod perf;
 pub mod refusal;

@@ -8,11 +8,13 @@
 //! whatever ends the recording, what was recorded until then is kept.
 
 mod clocks;
+mod fallback;
 mod folder;
 mod signals;
 mod workload;
 
 pub use clocks::{read as read_clocks, realtime_ns};
+pub use fallback::WithFallback;
 pub use folder::Folder;
 pub use signals::Signals;
 pub use workload::{Ended, Workload};

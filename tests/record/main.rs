@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod hosts;
+mod offcpu;
 mod perf_live;
 mod plans;

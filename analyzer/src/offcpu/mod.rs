@@ -17,12 +17,12 @@ mod calls;
 mod decode;
 mod event;
 mod interval;
+mod losses;
 mod named;
 mod payload;
 mod report;
 mod sweep;
-#[cfg(test)]
-mod sweep_tests;
+mod thread;
 mod totals;
 mod views;
 

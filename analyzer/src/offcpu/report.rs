@@ -1,14 +1,14 @@
 //! Sums to the result that every renderer takes.
 
-use super::analysis::{Analysis, Thread};
+use super::analysis::Analysis;
 use super::interval::State;
 use super::named::NamedTree;
+use super::thread::Thread;
 use super::totals::{Lengths, Totals, Which};
 use super::views::{Comms, Rows};
 use crate::capture::Capture;
 use crate::result::{
-    ByState, CaptureFacts, Idle, LengthBucket, OffCpu, Quality, StateRow, Sums, ThreadRow,
-    UpperBounds,
+    ByState, CaptureFacts, Idle, LengthBucket, OffCpu, Quality, Sums, ThreadRow, UpperBounds,
 };
 use crate::stack::Unwinding;
 use crate::symbols::Locator;
@@ -64,13 +64,11 @@ pub(crate) fn report(
         partly.clear();
     }
     let mut all = Sum::default();
-    let mut states: BTreeMap<State, Totals> = BTreeMap::new();
     let mut by_thread: BTreeMap<(i32, i32), Sum> = BTreeMap::new();
     for row in &rows.rows {
         let thread = (row.thread.pid, row.thread.tid);
         let sum = by_thread.entry(thread).or_default();
         sum.add(row.key.state, analysis.which, &row.chosen);
-        states.entry(row.key.state).or_default().merge(&row.chosen);
     }
     let mut threads = Vec::new();
     for thread in &analysis.threads {
@@ -79,11 +77,13 @@ pub(crate) fn report(
         all.merge(&sum);
         threads.push(thread_row(thread, &sum, partly.contains(&id)));
     }
-    let mut states: Vec<StateRow> = states.iter().map(state_row).collect();
-    states.sort_by_key(|row| Reverse(row.total_ns));
     threads.retain(|row| row.intervals > 0 || row.open > 0 || row.sums.is_some());
     threads.sort_by_key(|row| Reverse(row.total_ns));
     let (locks_by, locks) = rows.locks(capture, space, &comms, &tree, locator)?;
+    let wakers = rows.wakers(&comms, &tree);
+    if wakers.is_empty() && !rows.rows.is_empty() {
+        quality.warnings.push(NO_WAKERS.to_owned());
+    }
     let result = OffCpu {
         schema: "contend.offcpu/1",
         capture: CaptureFacts::new(capture, &analysis.survey),
@@ -100,12 +100,12 @@ pub(crate) fn report(
             total_ns: idle.ns,
             hidden: hide_idle,
         }),
-        states,
+        states: rows.states(),
         threads,
         locks_by,
         locks,
         syscalls: rows.syscalls(&tree),
-        wakers: rows.wakers(&comms, &tree),
+        wakers,
         stacks: rows.stacks(&tree),
         quality,
     };
@@ -217,21 +217,6 @@ impl Sum {
     }
 }
 
-fn state_row((state, totals): (&State, &Totals)) -> StateRow {
-    let letter = match state {
-        State::Blocked(0) | State::Unknown | State::Started => None,
-        State::Blocked(letter) => Some(char::from(*letter)),
-        State::Preempted => Some('R'),
-    };
-    StateRow {
-        state: state.name(),
-        letter,
-        intervals: totals.intervals,
-        total_ns: totals.ns,
-        max_ns: totals.max_ns,
-    }
-}
-
 /// `is_partly` when some of its intervals were left out, so that what is known of
 /// all of their lengths does not hold.
 fn thread_row(thread: &Thread, sum: &Sum, is_partly: bool) -> ThreadRow {
@@ -305,6 +290,20 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
             many(swept.bounded, "interval")
         ));
     }
+    if swept.over_losses > 0 {
+        warn(format!(
+            "{} lasted while records were lost, in which their thread may have run: they count as \
+             upper bounds, and others may be missing; record with larger buffers (-m 64M)",
+            many(swept.over_losses, "interval")
+        ));
+    }
+    if counts.undated_losses > 0 && swept.over_losses == 0 {
+        warn(
+            "records were lost, it is not told when: any interval may be longer than it was, and \
+             others may be missing; record with larger buffers (-m 64M)"
+                .to_owned(),
+        );
+    }
     // Some are always missing: the first and the last of each CPU.
     let missing = counts.to_idle.saturating_sub(counts.from_idle);
     if counts.records == 0 && missing > 16 && missing * 10 > counts.to_idle {
@@ -314,12 +313,8 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
             counts.to_idle, counts.from_idle
         ));
     }
-    if swept.odd_ins > 0 {
-        warn(format!(
-            "{} times a thread came onto the CPU without having left it: switches are missing, or \
-             the clocks of the CPUs differ",
-            swept.odd_ins
-        ));
+    if let Some(text) = partly_seen(analysis) {
+        warn(text);
     }
     if swept.overlapping > 0 {
         warn(format!(
@@ -346,12 +341,49 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
     }
 }
 
+/// Threads that come onto a CPU without having left it. Where not all switches are
+/// recorded, that is those of whom only some are.
+fn partly_seen(analysis: &Analysis) -> Option<String> {
+    let odd = analysis.threads.iter().filter(|it| it.counts.odd_ins > 0);
+    let mut odd: Vec<&Thread> = odd.collect();
+    odd.sort_by_key(|thread| Reverse(thread.counts.odd_ins));
+    let mut names: Vec<&str> = Vec::new();
+    for name in odd.iter().filter_map(|thread| thread.comm.as_deref()) {
+        if names.len() < MOST_NAMED && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let named = match names.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", names.join(", ")),
+    };
+    let why = match analysis.is_filtered_when_recorded {
+        true => "the event's --filter takes only some of their switches",
+        false => "some of their switches are missing: lost, or left out by a filter of the event",
+    };
+    (!odd.is_empty()).then(|| {
+        format!(
+            "{}{named} came onto a CPU {} without having left it: {why}, and their time is not \
+             whole",
+            many(odd.len() as u64, "thread"),
+            many(analysis.swept.odd_ins, "time"),
+        )
+    })
+}
+
 fn excess_count(threads: &[Thread]) -> usize {
     threads
         .iter()
         .filter(|thread| thread.excess.is_some())
         .count()
 }
+
+/// Why `wakers` is empty.
+const NO_WAKERS: &str = "who ended the waits was not recorded; record with \
+                         -e sched:sched_switch,sched:sched_waking";
+
+/// How many threads a warning names.
+const MOST_NAMED: usize = 3;
 
 /// The reason in `skipped` for intervals that were not asked for.
 const FILTERED_INTERVALS: &str = "intervals that the filters left out";

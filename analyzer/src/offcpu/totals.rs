@@ -70,6 +70,8 @@ pub(crate) struct Totals {
     pub(crate) max_ns: u64,
     /// How much of it the threads could run, having been woken.
     pub(crate) runnable_ns: u64,
+    /// The longest time before that part.
+    pub(crate) max_blocked_ns: u64,
     /// How many have such a part, and the longest of these.
     pub(crate) delayed: u64,
     pub(crate) max_runnable_ns: u64,
@@ -101,6 +103,7 @@ impl Totals {
         self.runnable_ns = self.runnable_ns.saturating_add(runnable);
         self.delayed += u64::from(runnable > 0);
         self.max_runnable_ns = self.max_runnable_ns.max(runnable);
+        self.max_blocked_ns = self.max_blocked_ns.max(ns.saturating_sub(runnable));
         if interval.is_bound {
             self.bounded += 1;
             self.bounded_ns = self.bounded_ns.saturating_add(ns);
@@ -115,6 +118,7 @@ impl Totals {
         self.runnable_ns = self.runnable_ns.saturating_add(other.runnable_ns);
         self.delayed += other.delayed;
         self.max_runnable_ns = self.max_runnable_ns.max(other.max_runnable_ns);
+        self.max_blocked_ns = self.max_blocked_ns.max(other.max_blocked_ns);
         self.bounded += other.bounded;
         self.bounded_ns = self.bounded_ns.saturating_add(other.bounded_ns);
         self.sums += other.sums;
@@ -132,6 +136,7 @@ impl Totals {
                 let ns = self.ns.saturating_sub(self.runnable_ns);
                 Self {
                     ns,
+                    max_ns: self.max_blocked_ns,
                     bounded_ns: self.bounded_ns.min(ns),
                     runnable_ns: 0,
                     delayed: 0,
@@ -256,6 +261,7 @@ mod tests {
             runnable_ns: 120,
             delayed: 2,
             max_runnable_ns: 80,
+            max_blocked_ns: 450,
             ..Totals::default()
         };
         let state = State::Blocked(b'S');
@@ -264,6 +270,7 @@ mod tests {
         let runnable = part(Which::Runnable).unwrap();
         assert_eq!(blocked.ns + runnable.ns, totals.ns);
         assert_eq!((runnable.intervals, runnable.max_ns), (2, 80));
+        assert_eq!((blocked.intervals, blocked.max_ns), (3, 450));
         assert_eq!(part(Which::Preempted), None);
         assert_eq!(totals.of(Which::Blocked, State::Preempted), None);
     }

@@ -1,12 +1,14 @@
 //! Sums by lock, waker, system call and stack.
 
-use super::analysis::{Analysis, Thread};
+use super::analysis::Analysis;
 use super::interval::{State, Waker};
 use super::named::NamedTree;
+use super::thread::Thread;
 use super::totals::{Key, Totals, Which};
 use crate::capture::Capture;
 use crate::result::{
-    Hex, Holder, LockRow, LockStack, OffCpuStack, StackFrame, SyscallRow, WakerFacts, WakerRow,
+    Hex, Holder, LockRow, LockStack, OffCpuStack, StackFrame, StateRow, SyscallRow, WakerFacts,
+    WakerRow,
 };
 use crate::space::{AddressSpace, DsoKind};
 use crate::symbols::{Jit, Locator, Names, Spot};
@@ -101,6 +103,33 @@ impl<'a> Rows<'a> {
         let mut rows: Vec<SyscallRow> = all
             .map(|(syscall, totals)| SyscallRow {
                 syscall,
+                intervals: totals.intervals,
+                total_ns: totals.ns,
+                max_ns: totals.max_ns,
+            })
+            .collect();
+        rows.sort_by_key(|row| Reverse(row.total_ns));
+        rows
+    }
+
+    /// States, the time behind a waking apart from the wait itself.
+    pub(super) fn states(&self) -> Vec<StateRow> {
+        let mut all: BTreeMap<(&'static str, Option<char>), Totals> = BTreeMap::new();
+        for row in &self.rows {
+            for (state, totals) in parts(self.which, row) {
+                let letter = match (state, row.key.state) {
+                    ("blocked", State::Blocked(letter)) if letter != 0 => Some(char::from(letter)),
+                    (_, State::Preempted) => Some('R'),
+                    _ => None,
+                };
+                all.entry((state, letter)).or_default().merge(&totals);
+            }
+        }
+        let all = all.into_iter();
+        let mut rows: Vec<StateRow> = all
+            .map(|((state, letter), totals)| StateRow {
+                state,
+                letter,
                 intervals: totals.intervals,
                 total_ns: totals.ns,
                 max_ns: totals.max_ns,

@@ -1,7 +1,7 @@
 //! Which events are taken.
 
 use crate::capture::Capture;
-use crate::info::EventKind;
+use crate::event_kind::{self, EventKind};
 use crate::render::{cut, cut_path};
 use crate::survey::Survey;
 use anyhow::{Result, anyhow};
@@ -17,10 +17,6 @@ const PATH: usize = 60;
 
 /// `PERF_TYPE_HARDWARE` and `PERF_COUNT_HW_CPU_CYCLES`.
 const CYCLES: (u32, u64) = (0, 0);
-
-/// `PERF_TYPE_SOFTWARE` with `PERF_COUNT_SW_CPU_CLOCK` or
-/// `PERF_COUNT_SW_TASK_CLOCK`.
-const CLOCKS: [(u32, u64); 2] = [(1, 0), (1, 1)];
 
 /// The part of a generic event's configuration that is not the number of the
 /// PMU (`PERF_PMU_TYPE_SHIFT`).
@@ -63,7 +59,7 @@ impl Known<'_> {
     }
 
     fn is_clock(&self) -> bool {
-        CLOCKS.contains(&(self.attr.kind, self.attr.config))
+        event_kind::is_clock(self.attr)
     }
 
     fn is_cycles(&self) -> bool {

@@ -89,6 +89,15 @@ pub(super) struct Record {
     /// Waits: stacks of the program only
     #[arg(long)]
     pub(super) user_stacks: bool,
+    /// Waits: only these threads
+    #[arg(long, value_name = "TID", value_delimiter = ',')]
+    pub(super) tid: Vec<u32>,
+    /// Waits: only threads of these names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) comm: Vec<String>,
+    /// Waits: only threads in this folder of the cgroup tree and below
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) cgroup: Option<PathBuf>,
     /// What is packed and where it goes.
     #[command(flatten)]
     pub(super) output: Output,

@@ -4,11 +4,12 @@ use super::options::Record;
 use super::{Place, command_line, no_target, print};
 use crate::deliver::deliver;
 use crate::host::Host;
+use crate::offcpu::{OffCpu, Options};
 use crate::pack::{Input, Job, Plan as PackPlan};
 use crate::perf::{Kind, PerfOptions, PerfSource, PerfTool, plan};
 use crate::refusal::Refusal;
 use crate::say::say;
-use crate::session::{Asked, Folder, Planned, Recorded, Signals, Workload, record};
+use crate::session::{Asked, Folder, Planned, Recorded, Signals, WithFallback, Workload, record};
 use crate::source::{Capture, Source, Target};
 use anyhow::Result;
 use contend_bundle::Tool;
@@ -195,18 +196,33 @@ fn living(pids: &[u32]) -> Result<Vec<u32>> {
 
 /// The sources of a command, the main one first.
 fn planned(what: What, asked: &Record, means: &Rc<Means>) -> Vec<Planned> {
-    let perf = |kind: Kind| {
+    let source = |kind: Kind| {
         let means = Rc::clone(means);
+        let options = waits(asked);
         Planned {
             kind: kind.name(),
-            make: Box::new(move |target: &Target, folder: &Path| {
-                let plan = means.perf(kind, target)?;
-                Ok(Box::new(PerfSource::new(plan, folder)) as Box<dyn Source>)
+            make: Box::new(move |target: &Target, folder: &Path| match kind {
+                Kind::OffCpu => Ok(means.waits(options, target, folder)),
+                _ => means.source(kind, target, folder),
             }),
         }
     };
-    let _ = asked;
-    what.kinds().into_iter().map(perf).collect()
+    what.kinds().into_iter().map(source).collect()
+}
+
+/// What the collector is asked for; whom it records is not known yet.
+fn waits(asked: &Record) -> Options {
+    let usual = Options::default();
+    Options {
+        min_block: asked.min_block.unwrap_or(usual.min_block),
+        tids: asked.tid.clone(),
+        comms: asked.comm.clone(),
+        cgroup: asked.cgroup.clone(),
+        user_stacks: !asked.kernel_stacks,
+        kernel_stacks: !asked.user_stacks,
+        wakers: asked.wakers,
+        ..usual
+    }
 }
 
 /// The exact commands and events. Exit 2 if none of what was asked for can be recorded.
@@ -219,6 +235,17 @@ fn show(what: What, asked: &Record, means: &Means) -> Result<ExitCode> {
     let mut text = String::new();
     let mut refused = Vec::new();
     for kind in what.kinds() {
+        if kind == Kind::OffCpu {
+            match crate::offcpu::why_not() {
+                None => {
+                    text.push_str(&collector(&waits(asked)));
+                    continue;
+                }
+                Some(why) => {
+                    text.push_str(&format!("# the BPF collector does not work here: {why}\n"))
+                }
+            }
+        }
         match means.perf(kind, &target) {
             Ok(plan) => text.push_str(&plan.to_string()),
             Err(error) => refused.push((kind, error)),
@@ -234,4 +261,24 @@ fn show(what: What, asked: &Record, means: &Means) -> Result<ExitCode> {
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the collector does, for people.
+fn collector(options: &Options) -> String {
+    let stacks = match (options.user_stacks, options.kernel_stacks) {
+        (true, true) => "of program and kernel",
+        (true, false) => "of the program",
+        (false, true) => "of the kernel",
+        (false, false) => "none",
+    };
+    let wakers = if options.wakers {
+        "who wakes whom, and where"
+    } else {
+        "who wakes whom"
+    };
+    format!(
+        "# offcpu: the bundled BPF collector, on tp_btf/sched_switch and sched_waking -o offcpu.perf.data\n\
+         #   waits of {:?} and more; stacks: {stacks}; {wakers}; system calls and lock words\n",
+        options.min_block
+    )
 }

@@ -7,12 +7,16 @@ use std::borrow::Cow;
 /// (`tools/lib/perf/include/perf/event.h`), both without `PERF_RECORD_`.
 /// simpleperf's are in [`crate::foreign`].
 pub mod record_kind {
+    /// Records that there was no room for.
+    pub const LOST: u32 = 2;
     /// A thread ended.
     pub const EXIT: u32 = 4;
     /// A thread or process began.
     pub const FORK: u32 = 7;
     /// A sample.
     pub const SAMPLE: u32 = 9;
+    /// Samples that were dropped.
+    pub const LOST_SAMPLES: u32 = 13;
     /// A thread that is recorded left the CPU or came back.
     pub const SWITCH: u32 = 14;
     /// A CPU that is recorded went from one thread to another.

@@ -4,13 +4,21 @@
 //! Out ──────────── Waking ───────── In     blocked, then waiting for a CPU
 //! Out ─────────────────── Out              an In is missing: at most this long
 //! Out ──────── Ran ────── Out              no longer than to where it ran
+//! Out ───── lost ───── In                  at most this long: it may have run
 //! Out ───────────────────────── end        open: counted, not guessed
 //! ```
 //! One switch may have two witnesses; the second adds what it knows. Collectors
 //! in the kernel tell whole intervals; they add to one that is there or are one.
 
-use super::event::{Detail, Event, INTERRUPT, Kind, NO_PID, NO_STACK, Reason, StackId, Witness};
-use super::interval::{Interval, Wake, Waker};
+#[cfg(test)]
+mod tests;
+mod told;
+mod wakes;
+
+use super::event::{Detail, Event, Kind, NO_PID, NO_STACK, Reason, StackId, Witness};
+use super::interval::Interval;
+use super::losses::Losses;
+use told::{join, overlap};
 
 /// A thread that is sampled so shortly after it left was still leaving: the
 /// switch is told before it is done, and hardware counters interrupt it. In ns.
@@ -23,6 +31,8 @@ pub(crate) struct SweepCounts {
     pub(crate) open: u64,
     /// Intervals whose end is only known not to be later.
     pub(crate) bounded: u64,
+    /// Intervals in which records were lost, so that the thread may have run.
+    pub(crate) over_losses: u64,
     /// Intervals that collectors tell and that overlap another of the thread.
     pub(crate) overlapping: u64,
     /// Intervals that two sources told.
@@ -37,6 +47,7 @@ impl SweepCounts {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.open += other.open;
         self.bounded += other.bounded;
+        self.over_losses += other.over_losses;
         self.overlapping += other.overlapping;
         self.twice += other.twice;
         self.odd_ins += other.odd_ins;
@@ -67,6 +78,7 @@ struct Open {
 /// Finds the intervals of one thread.
 pub(super) struct Sweep<'a, F> {
     details: &'a [Detail],
+    losses: &'a Losses,
     sink: F,
     now: Now,
     /// The last interval, which another source may still add to.
@@ -85,6 +97,8 @@ pub(super) struct Sweep<'a, F> {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     interval: Interval,
+    /// Whether records were lost while it lasted.
+    is_over_loss: bool,
     /// Whether it came from switches.
     is_swept: bool,
     /// Whether a collector told of it.
@@ -95,10 +109,12 @@ struct Last {
 pub(super) fn sweep(
     events: &[Event],
     details: &[Detail],
+    losses: &Losses,
     sink: impl FnMut(&Interval),
 ) -> SweepCounts {
     let mut sweep = Sweep {
         details,
+        losses,
         sink,
         now: Now::Unknown,
         last: None,
@@ -251,64 +267,6 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
         }
     }
 
-    /// Wakings tell who did it and come first; wakeups may come from the CPU on
-    /// which the thread will run.
-    fn wake(&mut self, event: &Event) {
-        let Now::Off(open) = &mut self.now else {
-            return;
-        };
-        let reason = open.interval.reason;
-        if !reason.is_blocked && reason != Reason::UNKNOWN {
-            return;
-        }
-        let is_waking = event.kind == Kind::Waking;
-        let waker = is_waking.then(|| waker(event.other));
-        match &mut open.interval.wake {
-            Some(wake) if wake.waker.is_none() && is_waking => {
-                wake.waker = waker;
-                wake.stack = event.stack;
-                wake.time = wake.time.min(event.time);
-            }
-            Some(_) => {}
-            none => {
-                *none = Some(Wake {
-                    time: event.time,
-                    waker,
-                    stack: if is_waking { event.stack } else { NO_STACK },
-                });
-            }
-        }
-    }
-
-    fn first_wake(&mut self, event: &Event) {
-        if matches!(self.now, Now::Off(_) | Now::On) {
-            return;
-        }
-        self.now = Now::Off(Open {
-            interval: Interval {
-                pid: event.pid,
-                tid: event.tid,
-                start: event.time,
-                end: event.time,
-                is_bound: false,
-                reason: Reason::UNKNOWN,
-                is_first: true,
-                stack: NO_STACK,
-                is_old_stack: false,
-                cpu: event.cpu,
-                wake: Some(Wake {
-                    time: event.time,
-                    waker: Some(waker(event.other)),
-                    stack: event.stack,
-                }),
-                word: 0,
-                syscall: None,
-            },
-            witnesses: 0,
-            ran: None,
-        });
-    }
-
     /// A thread ends itself, so it had come back; its last switch has no other
     /// side.
     fn end(&mut self, event: &Event) {
@@ -342,73 +300,29 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
             is_told = true;
         }
         self.give();
-        self.counts.bounded += u64::from(is_bound);
+        // A collector tells of an interval in one record.
+        let is_over_loss = !is_told && self.losses.between(interval.start, interval.end);
+        interval.is_bound |= is_over_loss;
         self.last = Some(Last {
             interval,
+            is_over_loss,
             is_swept: true,
             is_told,
         });
         self.now = Now::Unknown;
     }
 
-    /// A whole interval. It stays the last one until something else ends, so
-    /// that switches can be seen to be the same.
-    fn span(&mut self, event: &Event) {
-        let detail = self.details[event.other as usize];
-        let mut told = Interval {
-            pid: event.pid,
-            tid: event.tid,
-            start: detail.start,
-            end: event.time,
-            is_bound: false,
-            reason: event.reason,
-            is_first: false,
-            stack: event.stack,
-            is_old_stack: false,
-            cpu: event.cpu,
-            wake: wake_of(&detail),
-            word: detail.word,
-            syscall: detail.syscall,
-        };
-        if let Some((time, place, reason)) = self.waiting.take()
-            && time == event.time
-        {
-            add_detail(&mut told, &self.details[place as usize], reason);
-        }
-        if let Some(last) = &mut self.last
-            && last.is_swept
-            && !last.is_told
-            && overlap(&last.interval, &told)
-        {
-            join(&mut last.interval, &told);
-            last.is_told = true;
-            self.counts.twice += 1;
-            return;
-        }
-        self.give();
-        if told.start < self.given {
-            self.counts.overlapping += 1;
-        }
-        self.last = Some(Last {
-            interval: told,
-            is_swept: false,
-            is_told: true,
-        });
-    }
-
-    fn detail(&mut self, event: &Event) {
-        let detail = &self.details[event.other as usize];
-        match &mut self.last {
-            Some(last) if last.is_told && last.interval.end == event.time => {
-                add_detail(&mut last.interval, detail, event.reason);
-            }
-            _ => self.waiting = Some((event.time, event.other, event.reason)),
-        }
-    }
-
     fn give(&mut self) {
         if let Some(last) = self.last.take() {
             self.given = self.given.max(last.interval.end);
+            if last.interval.is_bound {
+                let counts = &mut self.counts;
+                let count = match last.is_over_loss {
+                    true => &mut counts.over_losses,
+                    false => &mut counts.bounded,
+                };
+                *count += 1;
+            }
             (self.sink)(&last.interval);
         }
     }
@@ -421,52 +335,4 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
         }
         self.counts
     }
-}
-
-fn waker(other: u32) -> Waker {
-    match other {
-        INTERRUPT => Waker::Interrupt,
-        tid => Waker::Thread(tid.cast_signed()),
-    }
-}
-
-fn wake_of(detail: &Detail) -> Option<Wake> {
-    detail.waker.map(|(tid, time)| Wake {
-        time,
-        waker: Some(waker(tid)),
-        stack: NO_STACK,
-    })
-}
-
-/// Whether two intervals of a thread are the same time: a thread cannot be off
-/// the CPU twice at once.
-fn overlap(a: &Interval, b: &Interval) -> bool {
-    a.start < b.end && b.start < a.end
-}
-
-/// Adds what another source knows of the same interval.
-fn join(interval: &mut Interval, other: &Interval) {
-    interval.reason = interval.reason.or(other.reason);
-    if interval.is_bound && !other.is_bound {
-        interval.end = other.end;
-        interval.is_bound = false;
-    }
-    if interval.stack == NO_STACK || interval.is_old_stack {
-        interval.stack = other.stack;
-        interval.is_old_stack = other.is_old_stack;
-    }
-    if interval.pid == NO_PID {
-        interval.pid = other.pid;
-    }
-    if interval.word == 0 {
-        interval.word = other.word;
-    }
-    interval.wake = interval.wake.or(other.wake);
-    interval.syscall = interval.syscall.or(other.syscall);
-}
-
-fn add_detail(interval: &mut Interval, detail: &Detail, reason: Reason) {
-    interval.reason = interval.reason.or(reason);
-    interval.wake = interval.wake.or(wake_of(detail));
-    interval.syscall = interval.syscall.or(detail.syscall);
 }

@@ -1,8 +1,9 @@
 //! What the sweep makes of sequences of events, and a naive model of it.
 
-use super::event::{Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, Witness};
-use super::interval::{Interval, State, Waker};
-use super::sweep::{SweepCounts, sweep};
+use super::{SweepCounts, sweep};
+use crate::offcpu::event::{Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, Witness};
+use crate::offcpu::interval::{Interval, State, Waker};
+use crate::offcpu::losses::{Loss, Losses};
 use Witness::{Record, Tracepoint};
 use proptest::prelude::*;
 
@@ -30,7 +31,10 @@ fn event(time: u64, kind: Kind) -> Event {
 
 fn found(events: &[Event], details: &[Detail]) -> (Vec<Interval>, SweepCounts) {
     let mut intervals = Vec::new();
-    let counts = sweep(events, details, |interval| intervals.push(*interval));
+    let losses = Losses::default();
+    let counts = sweep(events, details, &losses, |interval| {
+        intervals.push(*interval)
+    });
     (intervals, counts)
 }
 
@@ -94,6 +98,64 @@ fn an_in_that_is_missing_leaves_an_upper_bound() {
     // The end is known after all.
     let both = [event(100, OUT), event(20_000, Kind::Ran), event(20_001, IN)];
     assert_eq!(spans(&both), [(100, 20_001, false)]);
+}
+
+#[test]
+fn what_spans_a_loss_is_an_upper_bound() {
+    let on = |cpu: u32, event: Event| Event { cpu, ..event };
+    let events = [
+        on(0, event(100, OUT)),
+        on(0, event(200, IN)),
+        on(1, event(300, OUT)),
+        on(1, event(700, IN)),
+        on(1, event(800, OUT)),
+        on(1, event(900, IN)),
+    ];
+    // The thread may have run on another CPU, as long as it was off this one.
+    for cpu in [0, 7, NO_CPU] {
+        let loss = Loss {
+            time: 500,
+            pos: 500,
+            cpu,
+        };
+        let losses = Losses::new(vec![loss], &events);
+        let mut found = Vec::new();
+        let counts = sweep(&events, &[], &losses, |interval| found.push(*interval));
+        let bounds: Vec<bool> = found.iter().map(|interval| interval.is_bound).collect();
+        // Nothing of CPU 7 was seen before.
+        assert_eq!(bounds, [cpu == 7, true, false], "{cpu}");
+        let over_losses = if cpu == 7 { 2 } else { 1 };
+        assert_eq!((counts.over_losses, counts.bounded), (over_losses, 0));
+    }
+}
+
+/// A collector tells of an interval in one record: nothing of it is lost.
+#[test]
+fn what_a_collector_tells_spans_no_loss() {
+    let detail = Detail {
+        start: 300,
+        ..Detail::default()
+    };
+    let loss = Loss {
+        time: 500,
+        pos: 500,
+        cpu: NO_CPU,
+    };
+    let told = event(700, Kind::Span);
+    for events in [
+        vec![told],
+        vec![event(300, OUT), event(700, IN), told],
+        vec![event(300, OUT), told, event(701, IN)],
+    ] {
+        let losses = Losses::new(vec![loss], &events);
+        let mut found = Vec::new();
+        let counts = sweep(&events, &[detail], &losses, |interval| {
+            found.push(*interval)
+        });
+        assert_eq!(found.len(), 1, "{events:?}");
+        assert!(!found[0].is_bound, "{events:?}");
+        assert_eq!(counts.over_losses + counts.bounded, 0, "{events:?}");
+    }
 }
 
 #[test]

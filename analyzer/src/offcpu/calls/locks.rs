@@ -1,0 +1,246 @@
+//! Functions that wait for a lock, in programs and in the kernel.
+
+use super::name::{has, plain};
+
+/// Functions that wait for a lock or for another thread's work, by what their
+/// plain name begins with. Who waits in one is never without work. Those that
+/// stand next to each other in a stack are one wait, named by the outermost.
+pub(super) const LOCKS: &[&str] = &[
+    // glibc, musl, bionic
+    "pthread_mutex_lock",
+    "pthread_mutex_timedlock",
+    "pthread_mutex_clocklock",
+    "pthread_mutex_lock_full",
+    "pthread_mutex_cond_lock",
+    "pthread_rwlock_rdlock",
+    "pthread_rwlock_wrlock",
+    "pthread_rwlock_timed",
+    "pthread_barrier_wait",
+    "pthread_clockjoin",
+    "pthread_join",
+    "pthread_timedjoin",
+    "pthread_once",
+    "lll_lock",
+    "lll_lock_wait",
+    "lll_lock_wait_private",
+    "lll_lock_elision",
+    "lll_mutex_lock_optimized",
+    "lll_cond_lock",
+    "lll_timedlock_wait",
+    "lll_clocklock_wait",
+    "futex_lock_pi",
+    "NonPI::MutexLockWithTimeout",
+    "NormalMutexLock",
+    // C++
+    "std::mutex::lock",
+    "std::recursive_mutex::lock",
+    "std::shared_mutex::lock",
+    "std::__1::mutex::lock",
+    "std::__1::recursive_mutex::lock",
+    "std::thread::join",
+    "__gthread_mutex_lock",
+    "absl::Mutex::Lock",
+    "absl::Mutex::Block",
+    "tbb::detail::r1::wait_on_address",
+    "QMutex::lock",
+    "g_mutex_lock",
+    "gomp_mutex_lock",
+    "gomp_team_barrier_wait",
+    // Rust
+    "std::sync::mutex::Mutex",
+    "std::sync::poison::mutex::Mutex",
+    "std::sync::rwlock::RwLock",
+    "std::sync::poison::rwlock::RwLock",
+    "std::sync::barrier::Barrier",
+    "std::sync::once::",
+    "std::thread::JoinHandle",
+    "std::thread::JoinInner",
+    "std::sys::sync::mutex::",
+    "std::sys::sync::rwlock::",
+    "std::sys::sync::once::",
+    "std::sys::pal::unix::thread::Thread::join",
+    "parking_lot::",
+    "lock_api::",
+    // Go
+    "sync.(*Mutex).",
+    "sync.(*RWMutex).",
+    "sync.(*WaitGroup).Wait",
+    "internal/sync.(*Mutex).",
+    "runtime.semacquire",
+    "runtime.lock2",
+    // JVMs
+    "ObjectMonitor::enter",
+    "ObjectMonitor::EnterI",
+    "ObjectSynchronizer::",
+    "Monitor::lock",
+    "Mutex::lock",
+    "PlatformMonitor::",
+    "art::Monitor::",
+    "art::Mutex::",
+    "art::ReaderWriterMutex::",
+    "java.util.concurrent.locks.",
+];
+
+/// Functions that wait to be told of something: a lock, or work. Only who calls
+/// them tells which of both.
+pub(super) const WAITS: &[&str] = &[
+    "pthread_cond_wait",
+    "pthread_cond_timedwait",
+    "pthread_cond_clockwait",
+    "sem_wait",
+    "sem_timedwait",
+    "sem_clockwait",
+    "new_sem_wait",
+    "futex_wait",
+    "futex_wait_cancelable",
+    "futex_reltimed_wait",
+    "futex_abstimed_wait",
+    "std::condition_variable::wait",
+    "std::__1::condition_variable::",
+    "std::__condvar::wait",
+    "absl::CondVar::Wait",
+    "QWaitCondition::wait",
+    "g_cond_wait",
+    "std::sync::condvar::Condvar",
+    "std::sync::poison::condvar::Condvar",
+    "std::sync::mpsc::",
+    "std::sync::mpmc::",
+    "std::thread::park",
+    "std::thread::current::park",
+    "std::sys::sync::condvar::",
+    "std::sys::sync::thread_parking::",
+    "std::sys::pal::unix::futex::futex_wait",
+    "std::sys::futex::futex_wait",
+    "parking_lot::condvar::",
+    "parking_lot_core::",
+    "crossbeam_channel::",
+    "sync.(*Cond).Wait",
+    "runtime.futexsleep",
+    "runtime.notesleep",
+    "ObjectMonitor::wait",
+    "Monitor::wait",
+    "PlatformMonitor::wait",
+    "PlatformEvent::park",
+    "Parker::park",
+    "Unsafe_Park",
+    "art::ConditionVariable::",
+    "java.lang.Object.wait",
+    "java.util.concurrent.locks.LockSupport.park",
+    "java.util.concurrent.locks.AbstractQueuedSynchronizer$ConditionObject.",
+    "jdk.internal.misc.Unsafe.park",
+    "sun.misc.Unsafe.park",
+];
+
+/// Locks of the kernel.
+pub(super) const KERNEL_LOCKS: &[&str] = &[
+    "mutex_lock",
+    "mutex_lock_slowpath",
+    "rwsem_down_read_slowpath",
+    "rwsem_down_write_slowpath",
+    "down_read",
+    "down_write",
+    "rt_mutex_slowlock",
+    "percpu_rwsem_wait",
+    "wait_on_bit",
+];
+
+/// What stands between a program and the lock call that it makes: guards, and the
+/// insides of libraries.
+const GLUE: &[&str] = &[
+    "gthread_",
+    "std::mutex::",
+    "std::recursive_mutex::",
+    "std::timed_mutex::",
+    "std::shared_mutex::",
+    "std::__shared_mutex_pthread::",
+    "std::__glibcxx_rwlock_",
+    "std::__condvar::",
+    "std::condition_variable",
+    "std::lock<",
+    "std::lock_guard<",
+    "std::unique_lock<",
+    "std::scoped_lock<",
+    "std::shared_lock<",
+    "std::__1::mutex::",
+    "std::__1::condition_variable",
+    "std::__1::lock_guard<",
+    "std::__1::unique_lock<",
+    "std::__1::scoped_lock<",
+    "std::sync::",
+    "std::sys::",
+    "parking_lot::",
+    "parking_lot_core::",
+    "lock_api::",
+];
+
+/// Whether a function waits for a lock, or may.
+pub(in crate::offcpu) fn is_lock(function: &str, is_kernel: bool) -> bool {
+    let name = plain(function);
+    match is_kernel {
+        true => has(KERNEL_LOCKS, name),
+        false => has(LOCKS, name) || has(WAITS, name),
+    }
+}
+
+/// Whether a function only passes a lock call on.
+pub(in crate::offcpu) fn is_glue(function: &str) -> bool {
+    let name = plain(function);
+    GLUE.iter().any(|start| name.starts_with(start))
+}
+
+/// Whether a binary is the C library.
+pub(in crate::offcpu) fn is_libc(dso: &str) -> bool {
+    let name = dso.rsplit('/').next().unwrap_or(dso);
+    let starts = ["libc.", "libc-", "libpthread.", "libpthread-", "ld-musl-"];
+    starts.iter().any(|start| name.starts_with(start))
+}
+
+/// A lock call as programs write it.
+pub(in crate::offcpu) fn shown(function: &str) -> &str {
+    let name = function.split('@').next().unwrap_or(function);
+    let name = name.strip_prefix("__GI_").unwrap_or(name);
+    let bare = name.trim_start_matches('_');
+    match bare.starts_with("pthread_") {
+        true => bare,
+        false => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_of_many_kinds() {
+        for name in [
+            "pthread_mutex_lock",
+            "__GI___pthread_mutex_lock",
+            "___pthread_mutex_lock",
+            "pthread_cond_wait@@GLIBC_2.3.2",
+            "__lll_lock_wait",
+            "std::sys::sync::mutex::futex::Mutex::lock_contended",
+            "<std::sync::mutex::Mutex<T>>::lock",
+            "parking_lot::raw_mutex::RawMutex::lock_slow",
+            "sync.(*Mutex).lockSlow",
+            "ObjectMonitor::enter(JavaThread*)",
+            "lll_mutex_lock_optimized",
+            "void std::condition_variable::wait<main::{lambda()#1}>(std::unique_lock<std::mutex>&)",
+        ] {
+            assert!(is_lock(name, false), "{name}");
+        }
+        for name in ["rwsem_down_write_slowpath", "__mutex_lock.constprop.0"] {
+            assert!(is_lock(name, true), "{name}");
+        }
+        // The call of the kernel that all locks of programs end in.
+        assert!(!is_lock("futex_wait", true));
+        for name in [
+            "main",
+            "pthread_mutex_unlock",
+            "wait_account_lock(Stat&)",
+            "mutex",
+            "__lll_lock_wake",
+        ] {
+            assert!(!is_lock(name, false), "{name}");
+        }
+    }
+}

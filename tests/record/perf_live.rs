@@ -195,19 +195,13 @@ fn monotonic() -> f64 {
 #[test]
 fn waiting_is_recorded_without_bpf() {
     let folder = tempfile::tempdir().unwrap();
-    let mut workload =
-        Workload::shell("read go; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.02; done");
     // The shell waits at a pipe until it is recorded.
-    drop(workload.0.kill());
-    let _ = workload.0.wait();
-    let mut child = Command::new("sh");
-    child
-        .args([
-            "-c",
-            "read go; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.02; done",
-        ])
-        .stdin(Stdio::piped());
-    workload.0 = child.spawn().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "read go; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.02; done",
+    ]);
+    let mut workload = Workload(shell.stdin(Stdio::piped()).spawn().unwrap());
     let Some(mut source) = source(
         Kind::OffCpu,
         &Target::Pids(vec![workload.pid()]),
@@ -406,14 +400,8 @@ fn a_full_disk_keeps_what_was_written() {
         return;
     };
     source.start().unwrap();
-    let mut switches = Command::new("perf")
-        .args(["bench", "sched", "pipe", "-l", "200000"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let _switches = Workload::shell("while :; do sleep 0.001; done");
     let error = wait_for(|| source.poll().err()).to_string();
-    let _ = switches.kill();
-    let _ = switches.wait();
     assert!(
         error.contains("the disk is full") && !error.contains('\n'),
         "{error}"
@@ -463,7 +451,7 @@ fn fake(folder: &Path, body: &str) -> PerfTool {
          esac\n\
          args=\"$*\"\n\
          while [ $# -gt 0 ]; do case \"$1\" in -o) out=$2;; --control=fd:*) fds=${{1#--control=fd:}};; esac; shift; done\n\
-         ready() {{ eval \"read line <&${{fds%,*}}; echo ack >&${{fds#*,}}\"; }}\n\
+         ready() {{ read line </proc/self/fd/${{fds%,*}}; echo ack >/proc/self/fd/${{fds#*,}}; }}\n\
          {body}\n",
         texts = texts.display()
     );

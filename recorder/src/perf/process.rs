@@ -57,7 +57,15 @@ impl Process {
                 commands.as_raw_fd(),
                 answers.as_raw_fd()
             ));
-            inherited.extend([commands.as_raw_fd(), answers.as_raw_fd()]);
+            // It also gets the end that commands are written to: a perf whose pipe is
+            // closed when the recorder dies takes its tables of descriptors for
+            // broken ("Thread and evlist pollfd index mismatch", 6.1) and ends
+            // without the end of its file.
+            inherited.extend([
+                commands.as_raw_fd(),
+                answers.as_raw_fd(),
+                to_perf.as_raw_fd(),
+            ]);
             pipes = Some((to_perf, from_perf));
             theirs = Some((commands, answers));
         }

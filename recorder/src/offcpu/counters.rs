@@ -78,14 +78,8 @@ impl Counters {
                 Counter::SideBandLost,
                 "records of mappings and threads were lost: some functions may have no name",
             ),
-            (
-                Counter::NoKernelStack,
-                "intervals have no kernel stack",
-            ),
-            (
-                Counter::NoUserStack,
-                "intervals have no user stack",
-            ),
+            (Counter::NoKernelStack, "intervals have no kernel stack"),
+            (Counter::NoUserStack, "intervals have no user stack"),
             (
                 Counter::Unreadable,
                 "records of the kernel could not be read",

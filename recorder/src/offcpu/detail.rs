@@ -11,11 +11,15 @@ const INTERVAL: u16 = 1;
 const COUNTERS: u16 = 2;
 const WAKER: u16 = 3;
 
-/// Numbers of futex(2).
+/// Numbers of futex(2), and of nanosleep(2) and clock_nanosleep(2).
 #[cfg(target_arch = "aarch64")]
 const FUTEX: i32 = 98;
 #[cfg(not(target_arch = "aarch64"))]
 const FUTEX: i32 = 202;
+#[cfg(target_arch = "aarch64")]
+const SLEEPS: [i32; 2] = [101, 115];
+#[cfg(not(target_arch = "aarch64"))]
+const SLEEPS: [i32; 2] = [35, 230];
 
 /// 32-bit code: other numbers of system calls.
 const COMPAT: u32 = 1 << 4;
@@ -39,6 +43,18 @@ fn begin(into: &mut Vec<u8>, kind: u16, size: u32) {
     into.extend(size.to_ne_bytes());
 }
 
+/// The flags as written. A timer ends a sleep, and it runs in whichever thread it
+/// interrupts: that one is not the waker, also where the kernel does not tell BPF
+/// programs of interrupts.
+fn flags(interval: &Interval) -> u32 {
+    let is_sleep = interval.flags & COMPAT == 0 && SLEEPS.contains(&interval.syscall);
+    if is_sleep && interval.wake != 0 {
+        interval.flags | flag::HARDIRQ
+    } else {
+        interval.flags
+    }
+}
+
 /// An interval: 104 bytes.
 pub(super) fn put_interval(into: &mut Vec<u8>, interval: &Interval) {
     let run_queue = match interval.wake {
@@ -49,14 +65,18 @@ pub(super) fn put_interval(into: &mut Vec<u8>, interval: &Interval) {
     let words = [
         interval.end.saturating_sub(interval.start),
         interval.wake,
-        if interval.flags & flag::OPEN == 0 { run_queue } else { 0 },
+        if interval.flags & flag::OPEN == 0 {
+            run_queue
+        } else {
+            0
+        },
     ];
     into.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     let halves = [
         interval.waker_tid,
         interval.waker_tgid,
         interval.state,
-        interval.flags,
+        flags(interval),
         interval.syscall.cast_unsigned(),
         interval.out_cpu,
     ];
@@ -64,7 +84,11 @@ pub(super) fn put_interval(into: &mut Vec<u8>, interval: &Interval) {
     into.extend(interval.args.iter().flat_map(|word| word.to_ne_bytes()));
     into.extend(futex_word(interval).to_ne_bytes());
     let is_woken = interval.wake != 0;
-    into.extend(if is_woken { interval.waker_comm } else { [0; 16] });
+    into.extend(if is_woken {
+        interval.waker_comm
+    } else {
+        [0; 16]
+    });
 }
 
 /// All counters.
@@ -109,6 +133,9 @@ mod tests {
         put_waker(&mut bytes, &Waker::default());
         assert_eq!(bytes.len(), 24);
         put_counters(&mut bytes, &Counters::default());
-        assert_eq!(bytes.len() as u32, u32::from_ne_bytes(bytes[4..8].try_into().unwrap()));
+        assert_eq!(
+            bytes.len() as u32,
+            u32::from_ne_bytes(bytes[4..8].try_into().unwrap())
+        );
     }
 }

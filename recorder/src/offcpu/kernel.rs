@@ -137,14 +137,20 @@ mod tests {
     #[test]
     fn the_kernel_is_from_text_to_etext() {
         let symbols = "ffff0000 T _stext\nffff0000 T _text\nffff1000 t x\nffff8000 T _etext\n";
-        assert_eq!(text_of(symbols.as_bytes()), Some((0xffff_0000, 0xffff_8000)));
+        assert_eq!(
+            text_of(symbols.as_bytes()),
+            Some((0xffff_0000, 0xffff_8000))
+        );
         let hidden = "0000 T _text\n0000 T _etext\n";
         assert_eq!(text_of(hidden.as_bytes()), None);
     }
 
     #[test]
     fn modules_are_known_by_their_files() {
-        let files = vec![("nf_nat".to_owned(), PathBuf::from("/lib/modules/6.1/nf-nat.ko"))];
+        let files = vec![(
+            "nf_nat".to_owned(),
+            PathBuf::from("/lib/modules/6.1/nf-nat.ko"),
+        )];
         let map = module("nf_nat 57344 1 x, Live 0xffffffffc0a00000", &files).unwrap();
         assert_eq!((map.start, map.len), (0xffff_ffff_c0a0_0000, 57344));
         assert_eq!(map.path, "/lib/modules/6.1/nf-nat.ko");

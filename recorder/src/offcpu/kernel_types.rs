@@ -43,22 +43,27 @@ impl<'a> KernelTypes<'a> {
         };
         let (types, strings) = (section(8, 12)?, section(16, 20)?);
         let mut found = Vec::new();
-        let mut words = types.chunks_exact(4).map(|word| {
-            u32::from_ne_bytes([word[0], word[1], word[2], word[3]])
-        });
+        let mut words = types
+            .chunks_exact(4)
+            .map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
         while let (Some(name), Some(info), Some(to)) = (words.next(), words.next(), words.next()) {
             let (kind, count) = (info >> 24 & 0x1f, info & 0xffff);
             let more = match kind {
-                1 | 14 | 17 => 1,               // INT, VAR, DECL_TAG
-                3 => 3,                         // ARRAY
-                4 | 5 | 15 | 19 => 3 * count,   // STRUCT, UNION, DATASEC, ENUM64
-                6 | 13 => 2 * count,            // ENUM, FUNC_PROTO
+                1 | 14 | 17 => 1,             // INT, VAR, DECL_TAG
+                3 => 3,                       // ARRAY
+                4 | 5 | 15 | 19 => 3 * count, // STRUCT, UNION, DATASEC, ENUM64
+                6 | 13 => 2 * count,          // ENUM, FUNC_PROTO
                 _ => 0,
             };
             if more > 0 {
                 words.nth(more as usize - 1)?;
             }
-            found.push(Type { kind, count, to, name });
+            found.push(Type {
+                kind,
+                count,
+                to,
+                name,
+            });
         }
         Some(Self {
             types: found,
@@ -107,17 +112,36 @@ mod tests {
         let strings = b"\0btf_trace_x\0count\0";
         let words: Vec<u32> = vec![
             // 1: typedef btf_trace_x → 2
-            1, 8 << 24, 2, //
+            1,
+            8 << 24,
+            2, //
             // 2: pointer → 3
-            0, 2 << 24, 3, //
+            0,
+            2 << 24,
+            3, //
             // 3: prototype with three parameters
-            0, 13 << 24 | 3, 0, 0, 0, 0, 0, 0, 0, //
+            0,
+            13 << 24 | 3,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0, //
             // 4: variable
-            13, 14 << 24, 0, 1,
+            13,
+            14 << 24,
+            0,
+            1,
         ];
         let types = words.len() as u32 * 4;
         let head = [0x0001_eb9f, 24, 0, types, types, strings.len() as u32];
-        let mut bytes: Vec<u8> = head.iter().chain(&words).flat_map(|word| word.to_ne_bytes()).collect();
+        let mut bytes: Vec<u8> = head
+            .iter()
+            .chain(&words)
+            .flat_map(|word| word.to_ne_bytes())
+            .collect();
         bytes.extend(strings);
         let types = KernelTypes::open(&bytes).unwrap();
         assert_eq!(types.tracepoint_arguments("x"), Some(2));

@@ -218,7 +218,9 @@ impl Output {
         };
         let end = path.iter().position(|&byte| byte == 0);
         let path = &path[..end.unwrap_or(path.len())];
-        if bits & misc::MMAP_DATA != 0 && !path.starts_with(b"/") || path == b"//anon" && bits & misc::MMAP_DATA != 0 {
+        if bits & misc::MMAP_DATA != 0 && !path.starts_with(b"/")
+            || path == b"//anon" && bits & misc::MMAP_DATA != 0
+        {
             return false;
         }
         if bits & misc::MMAP_BUILD_ID != 0 {
@@ -278,7 +280,7 @@ impl Output {
             stamp: Stamp {
                 pid: waker.tgid,
                 tid: waker.tid,
-                time: waker.wake,
+                time: waker.end,
                 cpu: waker.cpu,
             },
             kernel: &frames.kernel,

@@ -53,7 +53,10 @@ fn read_build_id(pid: u32, key: FileKey, path: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut options = File::options();
-    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(inside);
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(inside);
     build_id::of_file(&file.ok()?)
 }
 
@@ -141,7 +144,11 @@ fn mapping(line: &[u8]) -> Option<(Mapping<'_>, FileKey)> {
         len: end.checked_sub(start)?,
         offset,
         protection,
-        flags: if is(3, b's') == 1 { MAP_SHARED } else { MAP_PRIVATE },
+        flags: if is(3, b's') == 1 {
+            MAP_SHARED
+        } else {
+            MAP_PRIVATE
+        },
         identity: FileIdentity::Inode(major, minor, inode, 0),
         path: if path.is_empty() { b"//anon" } else { path },
     };
@@ -156,8 +163,14 @@ mod tests {
     fn code_and_data_of_files_and_code_without() {
         let code = b"7f0000001000-7f0000003000 r-xp 00001000 fe:01 1234   /usr/lib/a b.so";
         let (found, key) = mapping(code).unwrap();
-        assert_eq!((found.start, found.len, found.offset), (0x7f00_0000_1000, 0x2000, 0x1000));
-        assert_eq!((found.protection, found.flags, key), (5, 2, (0xfe, 1, 1234)));
+        assert_eq!(
+            (found.start, found.len, found.offset),
+            (0x7f00_0000_1000, 0x2000, 0x1000)
+        );
+        assert_eq!(
+            (found.protection, found.flags, key),
+            (5, 2, (0xfe, 1, 1234))
+        );
         assert_eq!(found.path, b"/usr/lib/a b.so");
         let (data, _) = mapping(b"1000-2000 rw-p 00000000 fe:01 1234 /bin/x").unwrap();
         assert_eq!(data.protection, 3);
@@ -181,7 +194,12 @@ mod tests {
         };
         let mut records = RecordBuffer::new();
         let mut files = Files::default();
-        assert!(write_process(std::process::id(), &event, &mut files, &mut records));
+        assert!(write_process(
+            std::process::id(),
+            &event,
+            &mut files,
+            &mut records
+        ));
         assert!(records.bytes().len() > 100);
         assert!(!write_process(u32::MAX, &event, &mut files, &mut records));
     }

@@ -101,7 +101,8 @@ impl Ring {
             scratch.extend_from_slice(part(start, first));
             scratch.extend_from_slice(part(0, have - first));
         }
-        self.position(TAIL_AT).store(tail + have as u64, Ordering::Release);
+        self.position(TAIL_AT)
+            .store(tail + have as u64, Ordering::Release);
         let mut rest = &scratch[..];
         while rest.len() >= 8 {
             let size = usize::from(u16::from_ne_bytes([rest[6], rest[7]]));

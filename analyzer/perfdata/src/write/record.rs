@@ -179,7 +179,13 @@ impl RecordBuffer {
     }
 
     fn chain(&mut self, kernel: &[u64], user: &[u64]) {
-        let marked = |frames: &[u64]| if frames.is_empty() { 0 } else { frames.len() + 1 };
+        let marked = |frames: &[u64]| {
+            if frames.is_empty() {
+                0
+            } else {
+                frames.len() + 1
+            }
+        };
         self.u64((marked(kernel) + marked(user)) as u64);
         for (mark, frames) in [(CONTEXT_KERNEL, kernel), (CONTEXT_USER, user)] {
             if !frames.is_empty() {

@@ -624,7 +624,8 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 	if (users > FRAMES)
 		return;
 	if (with_kernel) {
-		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 0);
+		/* Without this program and what calls it. */
+		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 2);
 		if (bytes > 0)
 			kernels = (u32)bytes / 8;
 	}

@@ -51,6 +51,7 @@ static long (*get_stack)(void *ctx, void *buf, u32 size, u64 flags) = (void *)67
 static long (*probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static u64 (*ancestor_cgroup_id)(int level) = (void *)123;
 static long (*ring_output)(void *ring, const void *data, u64 size, u64 flags) = (void *)130;
+static void *(*this_cpu_ptr)(const void *variable) = (void *)154;
 static long (*get_task_stack)(struct task_struct *task, void *buf, u32 size, u64 flags) = (void *)141;
 #ifdef NO_TASK_STORAGE
 static long (*map_delete)(void *map, const void *key) = (void *)3;
@@ -85,6 +86,11 @@ struct task_struct___old_state {
 } CORE;
 struct task_struct___arm64 {
 	struct thread_info___arm64 thread_info;
+} CORE;
+
+/* x86 of 6.2 to 6.14. */
+struct pcpu_hot {
+	int preempt_count;
 } CORE;
 
 struct pt_regs___x86 {
@@ -151,6 +157,7 @@ struct waker_head {
 	u32 tid, tgid; /* of the waker */
 	u32 cpu;
 	u64 wake;
+	u64 end; /* when the thread that was woken came onto a CPU */
 	u32 woken_tid;
 	u16 user_frames, kernel_frames;
 	char comm[16];
@@ -176,6 +183,9 @@ const volatile u8 with_wakers = 0;
 const volatile u64 began_ns = 0;
 /* Whether sched_switch has the state of who leaves as its fourth argument (5.18). */
 const volatile u8 has_state_argument = 0;
+/* Where x86 keeps the preemption count of a CPU: 0 not known, 1 in __preempt_count,
+   2 in pcpu_hot. */
+const volatile u8 preempt_variable = 0;
 /* Where the saved registers are, above the bottom of a kernel stack; for NO_TASK_STORAGE. */
 const volatile u32 regs_offset = 0;
 
@@ -407,13 +417,14 @@ INLINE void note_syscall(struct head *head, struct task_struct *task)
 
 #ifndef NO_TASK_STORAGE
 /* In front of the interval that it ended. */
-INLINE void emit_waker(struct task_struct *task, u64 wake)
+INLINE void emit_waker(struct task_struct *task, u64 wake, u64 now)
 {
 	struct waker_slot *slot = storage_get(&waker_slots, task, 0, 0);
 	u32 frames;
 
 	if (!slot || slot->head.wake != wake)
 		return;
+	slot->head.end = now;
 	frames = slot->head.user_frames + slot->head.kernel_frames;
 	if (frames > 2 * FRAMES)
 		return;
@@ -450,7 +461,7 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 		count(C_NO_USER_STACK, 1);
 #ifndef NO_TASK_STORAGE
 	if (with_wakers && head->wake)
-		emit_waker(task, head->wake);
+		emit_waker(task, head->wake, now);
 #endif
 	if (ring_output(&ring, slot, sizeof(*head) + (users + kernels) * 8, NO_WAKEUP)) {
 		count(C_RING_FULL, 1);
@@ -548,8 +559,7 @@ int offcpu_switch(u64 *ctx)
 
 /* ---- wakings ---- */
 
-/* Bits of the preemption count: include/linux/preempt.h. */
-INLINE u32 interrupt_flags(void)
+INLINE u32 preempt_count(void)
 {
 #ifdef NO_TASK_STORAGE
 	struct task_struct *task = current_task();
@@ -557,11 +567,29 @@ INLINE u32 interrupt_flags(void)
 	struct task_struct *task = current_task_btf();
 #endif
 	struct task_struct___arm64 *arm64 = (void *)task;
-	u32 n = 0, flags = 0;
+	u32 n = 0;
 
-	if (!EXISTS(arm64->thread_info.preempt.count))
-		return 0;
-	READ(n, arm64->thread_info.preempt.count);
+	if (EXISTS(arm64->thread_info.preempt.count)) {
+		READ(n, arm64->thread_info.preempt.count);
+	} else if (preempt_variable) {
+		const void *variable;
+
+		/* The loader puts the variable's number here (recorder/src/offcpu/patch.rs). */
+		asm volatile("%0 = 0x7065726370755f76 ll" : "=r"(variable));
+		variable = this_cpu_ptr(variable);
+		if (preempt_variable == 1)
+			n = *(const int *)variable;
+		else
+			n = ((const struct pcpu_hot *)variable)->preempt_count;
+	}
+	return n;
+}
+
+/* Bits of the preemption count: include/linux/preempt.h. */
+INLINE u32 interrupt_flags(void)
+{
+	u32 n = preempt_count(), flags = 0;
+
 	if (n & 0xff0000)
 		flags |= HARDIRQ;
 	if (n & 0x100)
@@ -596,7 +624,8 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 	if (users > FRAMES)
 		return;
 	if (with_kernel) {
-		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 0);
+		/* Without this program and what calls it. */
+		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 2);
 		if (bytes > 0)
 			kernels = (u32)bytes / 8;
 	}

@@ -61,13 +61,32 @@ struct Means {
 impl Means {
     fn perf(&self, kind: Kind, target: &Target) -> Result<crate::perf::Plan> {
         let tool = self.tool.as_ref().map_err(Clone::clone)?;
-        Ok(plan(
-            &self.host,
-            tool,
-            kind,
-            target,
-            &PerfOptions::default(),
-        )?)
+        let options = PerfOptions::default();
+        Ok(plan(&self.host, tool, kind, target, &options)?)
+    }
+
+    fn source(&self, kind: Kind, target: &Target, folder: &Path) -> Result<Box<dyn Source>> {
+        let plan = self.perf(kind, target)?;
+        Ok(Box::new(PerfSource::new(plan, folder)))
+    }
+
+    /// The collector, and perf for where it does not work.
+    fn waits(self: &Rc<Self>, options: Options, target: &Target, folder: &Path) -> Box<dyn Source> {
+        let file = folder.join(format!("{}{CAPTURE_SUFFIX}", Kind::OffCpu.name()));
+        let options = Options {
+            target: target.clone(),
+            ..options
+        };
+        let collector = OffCpu::new(options, file, command_line());
+        let (means, target, folder) = (Rc::clone(self), target.clone(), folder.to_owned());
+        let perf = move || means.source(Kind::OffCpu, &target, &folder);
+        let instead =
+            "perf's sched_switch instead, which costs more, knows no locks and may lose events";
+        Box::new(WithFallback::new(
+            Box::new(collector),
+            Box::new(perf),
+            instead,
+        ))
     }
 }
 

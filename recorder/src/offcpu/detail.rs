@@ -11,11 +11,15 @@ const INTERVAL: u16 = 1;
 const COUNTERS: u16 = 2;
 const WAKER: u16 = 3;
 
-/// Numbers of futex(2).
+/// Numbers of futex(2), and of nanosleep(2) and clock_nanosleep(2).
 #[cfg(target_arch = "aarch64")]
 const FUTEX: i32 = 98;
 #[cfg(not(target_arch = "aarch64"))]
 const FUTEX: i32 = 202;
+#[cfg(target_arch = "aarch64")]
+const SLEEPS: [i32; 2] = [101, 115];
+#[cfg(not(target_arch = "aarch64"))]
+const SLEEPS: [i32; 2] = [35, 230];
 
 /// 32-bit code: other numbers of system calls.
 const COMPAT: u32 = 1 << 4;
@@ -39,6 +43,18 @@ fn begin(into: &mut Vec<u8>, kind: u16, size: u32) {
     into.extend(size.to_ne_bytes());
 }
 
+/// The flags as written. A timer ends a sleep, and it runs in whichever thread it
+/// interrupts: that one is not the waker, also where the kernel does not tell BPF
+/// programs of interrupts.
+fn flags(interval: &Interval) -> u32 {
+    let is_sleep = interval.flags & COMPAT == 0 && SLEEPS.contains(&interval.syscall);
+    if is_sleep && interval.wake != 0 {
+        interval.flags | flag::HARDIRQ
+    } else {
+        interval.flags
+    }
+}
+
 /// An interval: 104 bytes.
 pub(super) fn put_interval(into: &mut Vec<u8>, interval: &Interval) {
     let run_queue = match interval.wake {
@@ -60,7 +76,7 @@ pub(super) fn put_interval(into: &mut Vec<u8>, interval: &Interval) {
         interval.waker_tid,
         interval.waker_tgid,
         interval.state,
-        interval.flags,
+        flags(interval),
         interval.syscall.cast_unsigned(),
         interval.out_cpu,
     ];

@@ -3,6 +3,7 @@
 use super::Options;
 use super::counters::{Counters, IN_KERNEL};
 use super::kernel_types::KernelTypes;
+use super::patch;
 use crate::source::Target;
 use anyhow::{Context, Result, anyhow, bail};
 use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
@@ -46,7 +47,6 @@ unsafe impl Pod for Comm {}
 #[derive(Debug)]
 pub(super) struct Programs {
     ebpf: Ebpf,
-    btf: Btf,
 }
 
 /// Why the collector cannot work on this machine, as far as can be told without
@@ -123,6 +123,8 @@ impl Programs {
             flags(options.wakers && !is_old),
         ];
         let saved = saved_registers();
+        let mut object = if is_old { OLD_OBJECT } else { OBJECT }.to_vec();
+        let preempt = patch::preempt_count(&mut object, &kernel);
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))
@@ -141,10 +143,17 @@ impl Programs {
             .override_global("with_kernel", &stacks[1], true)
             .override_global("with_wakers", &stacks[2], false)
             .override_global("has_state_argument", &has_state, true)
+            .override_global("preempt_variable", &preempt, true)
             .override_global("regs_offset", &saved, false);
-        let object = if is_old { OLD_OBJECT } else { OBJECT };
-        let mut ebpf = loader.load(object).map_err(|error| refused(&error))?;
-
+        let mut programs = Self::load_object(&mut loader, &object, &btf);
+        if programs.is_err() && preempt != 0 {
+            // Kernels without the addresses of variables (CONFIG_KALLSYMS_ALL) do not
+            // give this one.
+            loader.override_global("preempt_variable", &0u8, true);
+            let object = if is_old { OLD_OBJECT } else { OBJECT };
+            programs = Self::load_object(&mut loader, object, &btf);
+        }
+        let mut ebpf = programs?;
         fill(&mut ebpf, "tgids", tgids.iter().copied())?;
         fill(&mut ebpf, "tids", options.tids.iter().copied())?;
         fill(
@@ -153,27 +162,25 @@ impl Programs {
             options.comms.iter().map(|comm| comm_key(comm)),
         )?;
 
-        let mut programs = Self { ebpf, btf };
-        programs.load_all()?;
-        Ok(programs)
+        Ok(Self { ebpf })
     }
 
-    fn load_all(&mut self) -> Result<()> {
+    fn load_object(loader: &mut EbpfLoader<'_>, object: &[u8], btf: &Btf) -> Result<Ebpf> {
+        let mut ebpf = loader.load(object).map_err(|error| refused(&error))?;
         for (name, tracepoint) in TRACEPOINTS {
-            if let Some(program) = self.ebpf.program_mut(name) {
+            if let Some(program) = ebpf.program_mut(name) {
                 let program: &mut BtfTracePoint = program.try_into()?;
                 program
-                    .load(tracepoint, &self.btf)
+                    .load(tracepoint, btf)
                     .map_err(|error| refused(&error))?;
             }
         }
-        let open: &mut Iter = self
-            .ebpf
+        let open: &mut Iter = ebpf
             .program_mut("offcpu_open")
             .ok_or_else(|| anyhow!("BPF: the object has no program offcpu_open"))?
             .try_into()?;
-        open.load("task", &self.btf)
-            .map_err(|error| refused(&error))
+        open.load("task", btf).map_err(|error| refused(&error))?;
+        Ok(ebpf)
     }
 
     /// Begins to record.

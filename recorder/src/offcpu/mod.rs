@@ -21,6 +21,7 @@ mod kernel;
 mod kernel_types;
 mod load;
 mod output;
+mod patch;
 mod proc;
 mod raw;
 mod sideband;

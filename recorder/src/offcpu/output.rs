@@ -280,7 +280,7 @@ impl Output {
             stamp: Stamp {
                 pid: waker.tgid,
                 tid: waker.tid,
-                time: waker.wake,
+                time: waker.end,
                 cpu: waker.cpu,
             },
             kernel: &frames.kernel,

@@ -3,7 +3,7 @@
 
 /// Bytes in front of the frames.
 const HEAD: usize = 128;
-const WAKER_HEAD: usize = 48;
+const WAKER_HEAD: usize = 56;
 
 /// Bits of [`Interval::flags`].
 pub(super) mod flag {
@@ -11,6 +11,8 @@ pub(super) mod flag {
     pub(in crate::offcpu) const PREEMPTED: u32 = 1 << 0;
     /// It has not ended.
     pub(in crate::offcpu) const OPEN: u32 = 1 << 1;
+    /// An interrupt woke it.
+    pub(in crate::offcpu) const HARDIRQ: u32 = 1 << 2;
 }
 
 /// Time that a thread was off the CPU.
@@ -44,6 +46,8 @@ pub(super) struct Waker {
     pub(super) tgid: u32,
     pub(super) cpu: u32,
     pub(super) wake: u64,
+    /// When the thread that was woken came onto a CPU.
+    pub(super) end: u64,
     pub(super) woken_tid: u32,
     pub(super) comm: [u8; 16],
 }
@@ -109,14 +113,15 @@ pub(super) fn read(record: &[u8], frames: &mut Frames) -> Option<Raw> {
             }))
         }
         2 if record.len() >= WAKER_HEAD => {
-            take_frames(&record[WAKER_HEAD..], bytes.u16(28), bytes.u16(30), frames)?;
+            take_frames(&record[WAKER_HEAD..], bytes.u16(36), bytes.u16(38), frames)?;
             Some(Raw::Waker(Waker {
                 tid: bytes.u32(4),
                 tgid: bytes.u32(8),
                 cpu: bytes.u32(12),
                 wake: bytes.u64(16),
-                woken_tid: bytes.u32(24),
-                comm: bytes.array(32),
+                end: bytes.u64(24),
+                woken_tid: bytes.u32(32),
+                comm: bytes.array(40),
             }))
         }
         _ => None,

@@ -149,7 +149,7 @@ fn read_by_perf(folder: &Path, bundle: &Path) {
         let file = unpacked.join(format!("{member}.perf.data"));
         for args in [
             ["report", "--stdio", "-f", "-i"],
-            ["script", "-f", "-F", "+ip,sym", "-i"],
+            ["script", "--ns", "-f", "-i"],
         ] {
             let args: Vec<&str> = [&["--buildid-dir", &cache][..], &args[..]].concat();
             let text = output("perf", &args, &file);

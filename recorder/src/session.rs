@@ -163,6 +163,9 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
         }
     }
     if captures.is_empty() {
+        if let Some(workload) = &mut workload {
+            let _ = workload.end();
+        }
         bail!("nothing was recorded: {}", notes.join("; "));
     }
     Ok(Recorded {

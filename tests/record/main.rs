@@ -3,6 +3,7 @@
 // A test that cannot go on panics.
 #![allow(clippy::unwrap_used)]
 
+mod doctor;
 mod hosts;
 mod perf_live;
 mod plans;

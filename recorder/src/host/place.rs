@@ -80,6 +80,13 @@ pub(super) fn container(tree: &Tree) -> Option<String> {
         .map(|name| (*name).to_owned())
 }
 
+/// Whether this is another PID namespace than the kernel's first, whose number is
+/// `PROC_PID_INIT_INO` (include/linux/proc_ns.h).
+pub(super) fn own_pids(tree: &Tree) -> bool {
+    std::fs::read_link(tree.at("proc/self/ns/pid"))
+        .is_ok_and(|name| name.as_os_str() != "pid:[4026531836]")
+}
+
 /// Bytes of memory: all, and what could still be had.
 pub(super) fn memory(tree: &Tree) -> (Option<u64>, Option<u64>) {
     let info = tree.text("proc/meminfo").unwrap_or_default();

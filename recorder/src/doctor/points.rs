@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 
 /// Commands that run perf.
 const BY_PERF: &[&str] = &["c2c", "spe", "cpu"];
+const KPTI_OFF: &str = "boot with kpti=off where untrusted code does not run";
 const ALL: &[&str] = &["c2c", "spe", "cpu", "offcpu"];
 
 pub(super) fn all(host: &Host, tool: Result<&PerfTool, &Refusal>, probes: &Probes) -> Vec<Finding> {
@@ -111,9 +112,15 @@ fn memory_unit(host: &Host) -> Finding {
         (Machine::Virtual(_), _) => {
             finding.todo("record on metal (a .metal instance, or the host itself)")
         }
-        (_, Vendor::Arm) => finding
-            .means(&["spe"], "not possible here")
-            .todo("`modprobe arm_spe_pmu`"),
+        (_, Vendor::Arm) => {
+            finding
+                .means(&["spe"], "not possible here")
+                .todo(if host.kernel.kpti {
+                    KPTI_OFF
+                } else {
+                    "`modprobe arm_spe_pmu`"
+                })
+        }
         _ => finding,
     }
 }
@@ -336,7 +343,7 @@ fn page_tables(host: &Host) -> Option<Finding> {
             "kernel page tables are isolated: SPE's buffer is out of reach in user space",
         )
         .means(&["c2c", "spe"], "SPE does not start")
-        .todo("boot with kpti=off where untrusted code does not run"),
+        .todo(KPTI_OFF),
     )
 }
 

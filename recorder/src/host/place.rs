@@ -47,9 +47,10 @@ impl Machine {
         if metal {
             Self::Metal
         } else if flagged || !x86 && (maker.is_some() || tree.has("proc/device-tree/hypervisor")) {
-            Self::Virtual(
-                maker.map_or_else(|| "a hypervisor".to_owned(), |maker| maker.1.to_owned()),
-            )
+            Self::Virtual(maker.map_or_else(
+                || "unknown hypervisor".to_owned(),
+                |maker| maker.1.to_owned(),
+            ))
         } else if info.contains("pSeries") {
             // An LPAR: PowerVM is always there, and gives the PMU through.
             Self::Virtual("PowerVM or KVM".to_owned())

@@ -4,10 +4,11 @@ use crate::input::{self, Form, Input};
 use crate::space::AddressSpace;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
-use contend_bundle::Bundle;
+use contend_bundle::layout::BUILD_ID_LIST;
+use contend_bundle::{BuildIdList, Bundle, MAX_BUILD_ID_LIST};
 use contend_perfdata::{
-    At, Attr, AttrFlags, Batch, Header, PerfData, RawRecord, SideBand, SymbolFile, SymbolFileKind,
-    WalkReport, Walker,
+    At, Attr, AttrFlags, Batch, BuildId, Header, PerfData, RawRecord, SideBand, SymbolFile,
+    SymbolFileKind, WalkReport, Walker,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -227,10 +228,36 @@ impl Capture {
     pub fn address_space(&mut self, survey: &mut Survey) -> AddressSpace {
         let mut side_band = std::mem::take(&mut survey.side_band);
         run_dex_code(&mut side_band, &self.header().features.symbol_files);
-        let build_ids = &self.header().features.build_ids;
-        let space = AddressSpace::build(side_band, build_ids);
+        let space = AddressSpace::build(side_band, &self.build_ids());
         self.given_up = space.given_up();
         space
+    }
+
+    /// What the capture itself knows of build-ids, and of other files what the
+    /// recorder found. Whether a binary is the right one is seen when it is opened.
+    fn build_ids(&self) -> Vec<BuildId> {
+        const USER: u16 = 2;
+        let mut known = self.header().features.build_ids.clone();
+        let paths: BTreeSet<String> = known.iter().map(|id| id.filename.clone()).collect();
+        let member = |bundle: &Arc<Bundle>| bundle.read(BUILD_ID_LIST, MAX_BUILD_ID_LIST).ok();
+        let list = self.bundle().and_then(member).unwrap_or_default();
+        for (digits, path) in BuildIdList::parse(&list).entries() {
+            let filename = String::from_utf8_lossy(path).into_owned();
+            let bytes = digits.as_bytes().chunks(2).map(|pair| {
+                let pair = std::str::from_utf8(pair).unwrap_or_default();
+                u8::from_str_radix(pair, 16)
+            });
+            let bytes: Result<Vec<u8>, _> = bytes.collect();
+            if let (Ok(build_id), false) = (bytes, paths.contains(&filename)) {
+                known.push(BuildId {
+                    pid: -1,
+                    misc: USER,
+                    build_id,
+                    filename,
+                });
+            }
+        }
+        known
     }
 
     /// Whether its times are those of `CLOCK_MONOTONIC`.

@@ -3,4 +3,12 @@
 // A test that cannot go on panics.
 #![allow(clippy::unwrap_used)]
 
+mod all;
+mod hosts;
 mod offcpu;
+mod pack;
+mod perf_live;
+mod plans;
+mod session;
+mod ship;
+mod support;

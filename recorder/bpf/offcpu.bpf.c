@@ -69,7 +69,11 @@ struct thread_info___arm64 {
 		u32 count;
 	} preempt;
 } CORE;
+struct sched_entity {
+	u64 sum_exec_runtime;
+} CORE;
 struct task_struct {
+	struct sched_entity se;
 	int pid;
 	int tgid;
 	u32 flags;
@@ -127,6 +131,7 @@ enum {
 	COMPAT = 1 << 4,
 	NO_USER_STACK = 1 << 5,
 	NO_KERNEL_STACK = 1 << 6,
+	LATE = 1 << 7, /* seen when it left again: see leave */
 };
 
 /* recorder/src/offcpu/raw.rs reads this. */
@@ -144,6 +149,7 @@ struct head {
 	u32 out_cpu, in_cpu;
 	u16 user_frames, kernel_frames;
 	u32 is_off; /* whether the thread is off the CPU */
+	u64 ran_ns; /* how long the thread had run in its life when it left */
 	char comm[16];
 	char waker_comm[16];
 };
@@ -207,6 +213,9 @@ enum counter {
 	C_WAKER_RING_FULL,
 	C_NO_WAKER_SLOT,
 	C_NO_FILTER_ROOM, /* children that are not followed */
+	C_NO_OUT,	  /* threads that came back and were not seen to leave */
+	C_NO_IN,	  /* that left and were not seen to come back before */
+	C_LATE,		  /* of these, intervals whose end was found all the same */
 	COUNTERS,
 };
 struct counters {
@@ -443,7 +452,7 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 		return;
 	head->end = now;
 	head->in_cpu = cpu_number();
-	if (with_kernel) {
+	if (with_kernel && !(head->flags & LATE)) {
 		bytes = get_task_stack(task, &slot->frames[users], FRAMES * 8, 0);
 		if (bytes > 0)
 			kernels = ((u32)bytes) / 8;
@@ -471,6 +480,41 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 
 /* ---- switches ---- */
 
+INLINE void finish(struct slot *slot, struct task_struct *task, u64 now)
+{
+	u64 ns = now - slot->head.start;
+
+	slot->head.is_off = 0;
+	count(C_INTERVALS, 1);
+	if (ns < min_block_ns) {
+		count(C_SHORT, 1);
+		count(C_SHORT_NS, ns);
+		if (slot->head.flags & PREEMPTED)
+			count(C_SHORT_PREEMPTED_NS, ns);
+		return;
+	}
+	emit(slot, task, now);
+}
+
+/*
+ * Some kernels do not tell every switch from the idle thread. How long the thread was
+ * on the CPU since says when that was, to a few microseconds.
+ */
+INLINE void finish_late(struct slot *slot, struct task_struct *task)
+{
+	u64 ran = task->se.sum_exec_runtime - slot->head.ran_ns;
+	u64 now = ktime_ns();
+
+	count(C_NO_IN, 1);
+	if (ran > now - slot->head.start) {
+		slot->head.is_off = 0;
+		return;
+	}
+	count(C_LATE, 1);
+	slot->head.flags |= LATE;
+	finish(slot, task, now - ran);
+}
+
 INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempted)
 {
 	struct slot *slot;
@@ -478,6 +522,9 @@ INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempte
 	s64 bytes;
 
 	if (state & STATE_ENDED) {
+		slot = slot_of(task);
+		if (slot && slot->head.is_off)
+			finish_late(slot, task);
 		drop_slot(task);
 		return;
 	}
@@ -489,6 +536,8 @@ INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempte
 		return;
 	}
 	head = &slot->head;
+	if (head->is_off)
+		finish_late(slot, task);
 	head->flags = is_preempted || !state ? PREEMPTED : 0;
 	head->state = state;
 	head->wake = 0;
@@ -506,6 +555,7 @@ INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempte
 		else
 			head->flags |= NO_USER_STACK;
 	}
+	head->ran_ns = task->se.sum_exec_runtime;
 	head->start = ktime_ns();
 	head->is_off = 1;
 }
@@ -513,27 +563,17 @@ INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempte
 INLINE void enter(struct task_struct *task)
 {
 	struct slot *slot = slot_of(task);
-	u64 now, ns;
 
 	if (!slot) {
 		if (!filter_cgroup && task->start_time < began_ns)
 			count(C_UNSEEN, 1);
 		return;
 	}
-	if (!slot->head.is_off)
-		return;
-	now = ktime_ns();
-	ns = now - slot->head.start;
-	slot->head.is_off = 0;
-	count(C_INTERVALS, 1);
-	if (ns < min_block_ns) {
-		count(C_SHORT, 1);
-		count(C_SHORT_NS, ns);
-		if (slot->head.flags & PREEMPTED)
-			count(C_SHORT_PREEMPTED_NS, ns);
+	if (!slot->head.is_off) {
+		count(C_NO_OUT, 1);
 		return;
 	}
-	emit(slot, task, now);
+	finish(slot, task, ktime_ns());
 }
 
 /* (bool preempt, prev, next[, unsigned int prev_state]) */
@@ -712,6 +752,11 @@ int offcpu_open(struct bpf_iter__task *ctx)
 	if (!slot->head.is_off)
 		return 0;
 	slot->head.is_off = 0;
+	/* It came back, unseen. */
+	if (task->se.sum_exec_runtime != slot->head.ran_ns) {
+		count(C_NO_IN, 1);
+		return 0;
+	}
 	slot->head.flags |= OPEN;
 	count(C_OPEN, 1);
 	emit(slot, task, ktime_ns());

@@ -15,7 +15,7 @@ const IN_INTERRUPT: u32 = 1 << 2 | 1 << 3;
 const COMPAT: u32 = 1 << 4;
 
 /// How many counters are known. Later versions may add some.
-const COUNTERS: usize = 17;
+const COUNTERS: usize = 20;
 
 /// A raw field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,9 @@ impl Counters {
             waker_ring_full,
             no_waker_slot,
             no_filter_room,
+            no_out,
+            no_in,
+            late,
             _side_band_lost,
             unreadable,
         ] = self.0;
@@ -163,6 +166,14 @@ impl Counters {
         remark(
             no_filter_room,
             format!("{no_filter_room} child processes were not recorded: too many at once"),
+        );
+        let unseen_ends = no_in.saturating_sub(late);
+        remark(
+            no_out + unseen_ends,
+            format!(
+                "{} intervals are missing, because the kernel did not tell one of their switches",
+                no_out + unseen_ends
+            ),
         );
         remark(
             unreadable,
@@ -237,12 +248,12 @@ mod tests {
     fn counters_may_become_more() {
         let mut raw = Vec::new();
         raw.extend([1u16, 2].map(u16::to_le_bytes).concat());
-        raw.extend((8 + 20 * 8u32).to_le_bytes());
-        raw.extend((0..20u64).flat_map(u64::to_le_bytes));
+        raw.extend((8 + 24 * 8u32).to_le_bytes());
+        raw.extend((0..24u64).flat_map(u64::to_le_bytes));
         let Some(Collected::Counters(counters)) = read(&raw, LITTLE) else {
             panic!("counters were written");
         };
-        assert_eq!(counters.0[16], 16);
+        assert_eq!(counters.0[19], 19);
         assert!(counters.remarks()[0].starts_with("4 intervals"));
         assert_eq!(Counters::default().remarks(), Vec::<String>::new());
     }

@@ -4,6 +4,7 @@
 /// behind these in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
+#[allow(dead_code, reason = "most are only places in the list")]
 pub(super) enum Counter {
     Intervals,
     Short,
@@ -20,6 +21,9 @@ pub(super) enum Counter {
     WakerRingFull,
     NoWakerSlot,
     NoFilterRoom,
+    NoOut,
+    NoIn,
+    Late,
     /// Side-band records that the kernel had no room for.
     SideBandLost,
     /// Records of the ring that could not be read: never, unless object and reader
@@ -28,7 +32,7 @@ pub(super) enum Counter {
 }
 
 /// How many the BPF programs have.
-pub(super) const IN_KERNEL: usize = Counter::NoFilterRoom as usize + 1;
+pub(super) const IN_KERNEL: usize = Counter::Late as usize + 1;
 
 /// How many there are.
 pub(super) const COUNT: usize = Counter::Unreadable as usize + 1;
@@ -85,9 +89,14 @@ impl Counters {
                 "records of the kernel could not be read",
             ),
         ];
+        let unseen = self.get(Counter::NoOut) + self.get(Counter::NoIn) - self.get(Counter::Late);
+        let unseen = (unseen > 0).then(|| {
+            format!("{unseen} intervals are missing, because the kernel did not tell one of their switches")
+        });
         told.iter()
             .filter(|(counter, _)| self.get(*counter) > 0)
             .map(|(counter, what)| format!("{} {what}", self.get(*counter)))
+            .chain(unseen)
             .collect()
     }
 }

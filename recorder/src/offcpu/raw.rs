@@ -2,7 +2,7 @@
 //! waker_head` of `recorder/bpf/offcpu.bpf.c`, with frames behind.
 
 /// Bytes in front of the frames.
-const HEAD: usize = 128;
+const HEAD: usize = 136;
 const WAKER_HEAD: usize = 56;
 
 /// Bits of [`Interval::flags`].
@@ -108,8 +108,8 @@ pub(super) fn read(record: &[u8], frames: &mut Frames) -> Option<Raw> {
                 args: [56, 64, 72].map(|at| bytes.u64(at)),
                 out_cpu: bytes.u32(80),
                 in_cpu: bytes.u32(84),
-                comm: bytes.array(96),
-                waker_comm: bytes.array(112),
+                comm: bytes.array(104),
+                waker_comm: bytes.array(120),
             }))
         }
         2 if record.len() >= WAKER_HEAD => {

@@ -1,33 +1,36 @@
-use contend_record::offcpu::{OffCpu, Options};
-use contend_record::source::Source;
-#[test]
-#[ignore]
-fn run() {
-    let mut options = Options::default();
-    if let Ok(v) = std::env::var("MIN") {
-        options.min_block = std::time::Duration::from_micros(v.parse().unwrap());
+//! The off-CPU collector, against a workload's own clock and other readers.
+
+mod child;
+mod killed;
+mod rights;
+mod truth;
+mod workload;
+
+use std::path::PathBuf;
+
+/// Whether BPF programs can be loaded here; says why not.
+fn can_collect() -> bool {
+    // SAFETY: takes no pointer.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: loading BPF programs needs root");
+        return false;
     }
-    if let Ok(v) = std::env::var("PIDS") {
-        options.target = contend_record::source::Target::Pids(
-            v.split(',').map(|x| x.parse().unwrap()).collect(),
-        );
+    match contend_record::offcpu::why_not() {
+        Some(why) => {
+            eprintln!("skipped: {why}");
+            false
+        }
+        None => true,
     }
-    options.wakers = std::env::var("WAKERS").is_ok();
-    let mut off = OffCpu::new(
-        options,
-        "/tmp/col/out.data".into(),
-        vec!["contend-record".into(), "offcpu".into()],
-    );
-    let t = std::time::Instant::now();
-    off.start().unwrap();
-    eprintln!("started {:?}", t.elapsed());
-    let s: f64 = std::env::var("SECS").map_or(1.0, |v| v.parse().unwrap());
-    let e = std::time::Instant::now();
-    while e.elapsed().as_secs_f64() < s {
-        off.poll().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(5));
+}
+
+/// The analyzer, which a build of the whole workspace leaves beside this test.
+fn contend() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent()?.parent()?.join("contend");
+    if !path.is_file() {
+        eprintln!("skipped: {} is not there", path.display());
+        return None;
     }
-    let t = std::time::Instant::now();
-    println!("{:?}", off.stop().unwrap());
-    eprintln!("stopped {:?}", t.elapsed());
+    Some(path)
 }

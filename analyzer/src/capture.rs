@@ -65,11 +65,20 @@ impl Capture {
     /// # Errors
     /// One line that says what is wrong with the path or its content.
     pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
+        Self::open_for(path, &[], threads, chunk)
+    }
+
+    /// As [`Capture::open`]; of a bundle with several captures it opens the first of
+    /// one of these kinds of the manifest, and the first one if there is none.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn open_for(path: &Path, kinds: &[&str], threads: usize, chunk: usize) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .context("cannot start threads")?;
-        let input = pool.install(|| input::open(path))?;
+        let input = pool.install(|| input::open(path, kinds))?;
         Ok(Self {
             path: path.to_owned(),
             walker: input.data.walker(chunk),

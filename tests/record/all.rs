@@ -114,12 +114,14 @@ fn all_of_it_is_answered_elsewhere() {
     locks_agree(&waits, &truths);
     wakers_agree(&waits, &truths);
     let text = waits["stacks"].to_string();
+    // The libraries have no frame pointers, so that the caller of one is skipped: these
+    // are the callers of callers.
     for function in [
-        "wait_for_stock",
-        "wait_for_ledger",
-        "wait_for_signal",
-        "read_pipe",
-        "sleep_plainly",
+        "stock_waiter",
+        "ledger_waiter",
+        "signal_waiter",
+        "pipe_reader",
+        "sleeper",
     ] {
         assert!(text.contains(function), "offcpu does not name {function}");
     }
@@ -145,7 +147,7 @@ fn read_by_perf(folder: &Path, bundle: &Path) {
     assert!(sums.unwrap().success());
     // perf looks for binaries by build-id in a cache of this form.
     let cache = unpacked.display().to_string();
-    for (member, function) in [("cpu", "burn"), ("offcpu", "wait_for_stock")] {
+    for (member, function) in [("cpu", "burn"), ("offcpu", "stock_waiter")] {
         let file = unpacked.join(format!("{member}.perf.data"));
         for args in [
             ["report", "--stdio", "-f", "-i"],

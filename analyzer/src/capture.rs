@@ -5,10 +5,11 @@ use crate::space::AddressSpace;
 use crate::spe::Tables;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
-use contend_bundle::Bundle;
+use contend_bundle::layout::BUILD_ID_LIST;
+use contend_bundle::{BuildIdList, Bundle, MAX_BUILD_ID_LIST};
 use contend_perfdata::{
-    At, Attr, AttrFlags, Batch, Header, PerfData, RawRecord, SideBand, SymbolFile, SymbolFileKind,
-    WalkReport, Walker,
+    At, Attr, AttrFlags, Batch, BuildId, Header, PerfData, RawRecord, SideBand, SymbolFile,
+    SymbolFileKind, WalkReport, Walker,
 };
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -80,6 +81,15 @@ impl Capture {
     /// # Errors
     /// One line that says what is wrong with the path or its content.
     pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
+        Self::open_for(path, &[], threads, chunk)
+    }
+
+    /// As [`Capture::open`]; of a bundle with several captures it opens the first of
+    /// one of these kinds of the manifest, and the first one if there is none.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn open_for(path: &Path, kinds: &[&str], threads: usize, chunk: usize) -> Result<Self> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
@@ -90,7 +100,7 @@ impl Capture {
             .context("cannot start threads")?;
         let share = (MOST_IN_CHUNKS / pool.current_num_threads().max(1)).max(SMALLEST_SHARE);
         let chunk = chunk.min(share);
-        let input = pool.install(|| input::open(path))?;
+        let input = pool.install(|| input::open(path, kinds))?;
         Ok(Self {
             path: path.to_owned(),
             walker: input.data.walker(chunk),
@@ -273,10 +283,36 @@ impl Capture {
     pub fn address_space(&mut self, survey: &mut Survey) -> AddressSpace {
         let mut side_band = std::mem::take(&mut survey.side_band);
         run_dex_code(&mut side_band, &self.header().features.symbol_files);
-        let build_ids = &self.header().features.build_ids;
-        let space = AddressSpace::build(side_band, build_ids);
+        let space = AddressSpace::build(side_band, &self.build_ids());
         self.given_up = space.given_up();
         space
+    }
+
+    /// What the capture itself knows of build-ids, and of other files what the
+    /// recorder found. Whether a binary is the right one is seen when it is opened.
+    fn build_ids(&self) -> Vec<BuildId> {
+        const USER: u16 = 2;
+        let mut known = self.header().features.build_ids.clone();
+        let paths: BTreeSet<String> = known.iter().map(|id| id.filename.clone()).collect();
+        let member = |bundle: &Arc<Bundle>| bundle.read(BUILD_ID_LIST, MAX_BUILD_ID_LIST).ok();
+        let list = self.bundle().and_then(member).unwrap_or_default();
+        for (digits, path) in BuildIdList::parse(&list).entries() {
+            let filename = String::from_utf8_lossy(path).into_owned();
+            let bytes = digits.as_bytes().chunks(2).map(|pair| {
+                let pair = std::str::from_utf8(pair).unwrap_or_default();
+                u8::from_str_radix(pair, 16)
+            });
+            let bytes: Result<Vec<u8>, _> = bytes.collect();
+            if let (Ok(build_id), false) = (bytes, paths.contains(&filename)) {
+                known.push(BuildId {
+                    pid: -1,
+                    misc: USER,
+                    build_id,
+                    filename,
+                });
+            }
+        }
+        known
     }
 
     /// Whether its times are those of `CLOCK_MONOTONIC`.

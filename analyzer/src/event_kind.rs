@@ -16,10 +16,11 @@ const BPF_OUTPUT: u64 = 10;
 /// `PERF_COUNT_SW_DUMMY`.
 const DUMMY: u64 = 9;
 
-/// The names of the off-CPU event, and of the event with what it has no room
-/// for: who woke the thread, its state, its system call.
+/// The names of the off-CPU event, of the event with what it has no room for (who
+/// woke the thread, its state, its system call), and of that with the waker's stack.
 const OFF_CPU: &str = "offcpu-time";
 const OFF_CPU_DETAIL: &str = "offcpu-detail";
+const OFF_CPU_WAKER: &str = "offcpu-waker";
 
 /// How the samples of an `offcpu-time` event are laid out. Which of them it is
 /// shows in the fields that they have (`tools/perf/util/bpf_off_cpu.c`).
@@ -53,6 +54,8 @@ pub(crate) enum EventKind {
     OffCpu(OffCpuLayout),
     /// What else is known of such an interval.
     OffCpuDetail,
+    /// The stack of who ended it.
+    OffCpuWaker,
     /// Another tracepoint.
     Tracepoint,
     /// A clock or a hardware counter that samples running code.
@@ -82,6 +85,8 @@ impl EventKind {
             Self::OffCpu(OffCpuLayout::of(attr))
         } else if name == OFF_CPU_DETAIL {
             Self::OffCpuDetail
+        } else if name == OFF_CPU_WAKER {
+            Self::OffCpuWaker
         } else if attr.kind == SOFTWARE && attr.config == DUMMY {
             Self::Dummy
         } else if attr.has(SampleFormat::DATA_SRC) && !has_data_for_stacks(attr) {
@@ -119,6 +124,7 @@ impl EventKind {
             Self::SchedWakeupNew => "sched_wakeup_new",
             Self::OffCpu(_) => "offcpu",
             Self::OffCpuDetail => "offcpu_detail",
+            Self::OffCpuWaker => "offcpu_waker",
             Self::Tracepoint => "tracepoint",
             Self::Cpu => "cpu",
             Self::Dummy => "dummy",

@@ -8,4 +8,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+pub mod deliver;
+pub mod doctor;
+pub mod host;
+pub mod offcpu;
+pub mod pack;
+pub mod perf;
+pub mod refusal;
+mod say;
+pub mod session;
+pub mod ship;
 pub mod source;

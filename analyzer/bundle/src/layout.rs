@@ -12,6 +12,8 @@ pub const KALLSYMS: &str = "kallsyms";
 pub const MODULES: &str = "modules";
 /// `/sys/kernel/btf/vmlinux`.
 pub const VMLINUX_BTF: &str = "vmlinux.btf";
+/// Build-ids of files of which the captures know none: [`crate::BuildIdList`].
+pub const BUILD_ID_LIST: &str = "build-ids";
 /// What the name of a capture ends with.
 pub const CAPTURE_SUFFIX: &str = ".perf.data";
 /// The folder of binaries, by build-id.

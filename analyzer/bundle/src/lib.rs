@@ -23,6 +23,7 @@
 //!
 //! The feature `read` (on by default) holds everything but the writer.
 
+mod build_ids;
 mod error;
 pub mod layout;
 mod manifest;
@@ -32,6 +33,7 @@ mod sums;
 mod tar;
 mod write;
 
+pub use build_ids::{BuildIdList, MAX_BUILD_ID_LIST};
 pub use error::Error;
 pub use manifest::{CaptureFacts, ClockReading, HostFacts, Manifest, Tool, VERSION};
 #[cfg(feature = "read")]

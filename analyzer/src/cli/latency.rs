@@ -18,7 +18,8 @@ pub(super) fn run(arguments: &LatencyArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let mut capture =
+        Capture::open_for(&common.capture, &["c2c", "spe"], threads, common.chunk_size)?;
     if let Some(path) = &common.spe_tables {
         capture.use_spe_tables(path)?;
     }

@@ -1,5 +1,6 @@
 //! The analysis from end to end.
 
+use super::collected::Counters;
 use super::decode::{DecodeCounts, Decoded, Plan};
 use super::event::{Event, Kind, Sum};
 use super::losses::Losses;
@@ -37,6 +38,8 @@ pub(crate) struct Analysis {
     /// In the order of (process, thread).
     pub(crate) threads: Vec<Thread>,
     pub(super) decoded: DecodeCounts,
+    /// What the bundled collector counted.
+    pub(super) collected: Option<Counters>,
     pub(crate) swept: SweepCounts,
     pub(crate) which: Which,
     /// Whether perf was told to record only some of the switches.
@@ -86,6 +89,7 @@ pub(crate) fn analyze(
         comms,
         on_cpu,
         losses,
+        collected,
         counts,
     } = decoded;
     if counts.sampled > 0 && counts.records == 0 {
@@ -128,6 +132,7 @@ pub(crate) fn analyze(
         walk,
         threads,
         decoded: counts,
+        collected: collected.map(|(_, counters)| counters),
         swept: totals,
         which: options.which,
         is_filtered_when_recorded: is_filtered(&capture.header().features.cmdline),

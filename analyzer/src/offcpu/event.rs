@@ -138,6 +138,8 @@ pub(super) struct Detail {
     pub(super) syscall: Option<i32>,
     /// Who made it runnable, and when; absent when not told.
     pub(super) waker: Option<(u32, u64)>,
+    /// Whether the interval has not ended: its end is that of the recording.
+    pub(super) is_open: bool,
 }
 
 /// Time off the CPU of which only the sum is known.

@@ -14,6 +14,7 @@
 
 mod analysis;
 mod calls;
+mod collected;
 mod decode;
 mod event;
 mod interval;

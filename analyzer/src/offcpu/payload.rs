@@ -180,14 +180,14 @@ impl<'a> PerfOffCpu<'a> {
     }
 }
 
-/// Bytes of the raw field with which the bundled collector says more than a
-/// sample has fields for.
+/// Bytes of the raw field with which the prototype of the bundled collector says more
+/// than a sample has fields for.
 const DETAIL_SIZE: usize = 52;
 
 /// The bit of the state that says "would have run on".
 const DETAIL_PREEMPTED: u32 = 1 << 16;
 
-/// Reads what the bundled collector says of an interval: u64 time of the waking,
+/// Reads what the prototype of the bundled collector says of an interval: u64 time of the waking,
 /// u32 thread and u32 process that did it, i32 system call (-1 outside), u32
 /// state (bit 16: preempted), u32 CPU, three u64 arguments. Absent when it is
 /// shorter.
@@ -207,8 +207,6 @@ pub(super) fn collector_detail(raw: &[u8], endian: Endianness) -> Option<(Detail
         task_state(state & (DETAIL_PREEMPTED - 1))
     };
     let detail = Detail {
-        start: 0,
-        word: 0,
         syscall: Some(syscall),
         // Nobody wakes who has not slept. Thread 0 is the idle one: an
         // interrupt did it.
@@ -216,13 +214,14 @@ pub(super) fn collector_detail(raw: &[u8], endian: Endianness) -> Option<(Detail
             let waker = if waker == 0 { INTERRUPT } else { waker };
             (waker, woken)
         }),
+        ..Detail::default()
     };
     Some((detail, reason))
 }
 
 /// The reason of a `task_struct`'s state as the kernel has it
 /// (`include/linux/sched.h`), which tracepoints translate.
-fn task_state(state: u32) -> Reason {
+pub(super) fn task_state(state: u32) -> Reason {
     const INTERRUPTIBLE: u32 = 1;
     const UNINTERRUPTIBLE: u32 = 2;
     match state & 0xff {

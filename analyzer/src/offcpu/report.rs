@@ -1,6 +1,7 @@
 //! Sums to the result that every renderer takes.
 
 use super::analysis::Analysis;
+use super::collected::Counters;
 use super::interval::State;
 use super::named::NamedTree;
 use super::thread::Thread;
@@ -277,6 +278,9 @@ fn notes(analysis: &Analysis, quality: &mut Quality) {
         quality.skip(reason, count);
     }
     let swept = &analysis.swept;
+    let collected = analysis.collected.iter();
+    let remarks = collected.flat_map(Counters::remarks);
+    quality.warnings.extend(remarks);
     let mut warn = |text: String| quality.warnings.push(text);
     if swept.open > 0 {
         warn(format!(

@@ -5,6 +5,7 @@ mod sample;
 
 pub(super) use plan::Plan;
 
+use super::collected::Counters;
 use super::event::{Detail, Event, Kind, NO_CPU, NO_STACK, Reason, StackId, Sum, Witness};
 use super::losses::Loss;
 use crate::stack::StackBuilder;
@@ -32,6 +33,8 @@ pub(super) struct Decoded {
     pub(super) comms: FxHashMap<i32, (At, Box<[u8]>)>,
     /// Time on the CPU that samples of clocks show, in ns by thread.
     pub(super) on_cpu: FxHashMap<i32, u64>,
+    /// What the bundled collector counted, the last that it wrote.
+    pub(super) collected: Option<(At, Counters)>,
     /// When records were lost.
     pub(super) losses: Vec<Loss>,
     pub(super) counts: DecodeCounts,
@@ -111,6 +114,9 @@ impl Decoded {
         for (tid, ns) in other.on_cpu {
             let sum = self.on_cpu.entry(tid).or_default();
             *sum = sum.saturating_add(ns);
+        }
+        if let Some(counted) = other.collected {
+            self.note_counters(counted);
         }
         self.losses.extend(other.losses);
         self.counts.merge(&other.counts);
@@ -257,6 +263,12 @@ impl Decoded {
             kind,
             reason: Reason::UNKNOWN,
         });
+    }
+
+    fn note_counters(&mut self, counted: (At, Counters)) {
+        if self.collected.is_none_or(|known| known.0 < counted.0) {
+            self.collected = Some(counted);
+        }
     }
 
     /// Thread 0 is idle, and negative ones have ended.

@@ -17,6 +17,7 @@ pub(super) enum Reader {
     WakeupNew(Option<WakePayload>),
     OffCpu(OffCpuLayout),
     Detail,
+    Waker,
     /// Its period is time on the CPU.
     Clock,
     /// Its samples only show that a thread ran.
@@ -51,6 +52,7 @@ impl Plan {
                 EventKind::SchedWakeupNew => Reader::WakeupNew(WakePayload::of(attr, features)),
                 EventKind::OffCpu(layout) => Reader::OffCpu(*layout),
                 EventKind::OffCpuDetail => Reader::Detail,
+                EventKind::OffCpuWaker => Reader::Waker,
                 EventKind::Cpu if is_clock(attr) => Reader::Clock,
                 _ => Reader::Ran,
             }

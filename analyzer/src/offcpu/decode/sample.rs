@@ -3,6 +3,7 @@
 use super::plan::{Plan, Reader};
 use super::{Decoded, note_comm};
 use crate::event_kind::OffCpuLayout;
+use crate::offcpu::collected::{self, Collected};
 use crate::offcpu::event::{
     Detail, Event, INTERRUPT, Kind, NO_PID, NO_STACK, Reason, StackId, Sum, Witness,
 };
@@ -35,6 +36,7 @@ impl Reading<'_, '_, '_> {
             Reader::OffCpu(OffCpuLayout::PerfRaw) => self.perf_raw(),
             Reader::OffCpu(layout) => self.span(*layout),
             Reader::Detail => self.detail(),
+            Reader::Waker => self.waker(),
             Reader::Clock => {
                 let (_, tid) = self.ids();
                 if tid > 0 {
@@ -230,17 +232,48 @@ impl Reading<'_, '_, '_> {
 
     fn detail(&mut self) {
         let raw = self.sample.raw.unwrap_or_default();
-        let known = payload::collector_detail(raw, self.events.endian());
-        let Some((detail, reason)) = known else {
+        match collected::read(raw, self.events.endian()) {
+            Some(Collected::Interval(detail, reason)) => {
+                let ids = self.ids();
+                if ids.1 <= 0 {
+                    return;
+                }
+                let place = self.into.details.len() as u32;
+                self.into.details.push(detail);
+                self.push_with(Kind::Detail, ids, NO_STACK, reason, place);
+            }
+            Some(Collected::Counters(counters)) => {
+                let counted = (self.at, counters);
+                self.into.note_counters(counted);
+            }
+            _ => self.into.counts.bad_payload += 1,
+        }
+    }
+
+    /// The stack with which a thread woke another.
+    fn waker(&mut self) {
+        let raw = self.sample.raw.unwrap_or_default();
+        let Some(Collected::Waker { woken, time }) = collected::read(raw, self.events.endian())
+        else {
             self.into.counts.bad_payload += 1;
             return;
         };
-        let ids = self.ids();
-        if ids.1 <= 0 {
-            return;
-        }
-        let place = self.into.details.len() as u32;
-        self.into.details.push(detail);
-        self.push_with(Kind::Detail, ids, NO_STACK, reason, place);
+        let (_, tid) = self.ids();
+        let stack = self.stack();
+        self.into.push(Event {
+            time,
+            pos: self.at.pos,
+            tid: woken,
+            pid: NO_PID,
+            stack,
+            other: if tid > 0 {
+                tid.cast_unsigned()
+            } else {
+                INTERRUPT
+            },
+            cpu: self.cpu,
+            kind: Kind::Waking,
+            reason: Reason::UNKNOWN,
+        });
     }
 }

@@ -85,6 +85,8 @@ pub(super) struct Sweep<'a, F> {
     last: Option<Last>,
     /// Details whose interval comes at the same time, but later.
     waiting: Option<(u64, u32, Reason)>,
+    /// When the thread was last woken, with which stack of the waker's.
+    woken: Option<(u64, StackId)>,
     /// The end of what has been given away.
     given: u64,
     /// The last stack that was seen.
@@ -119,6 +121,7 @@ pub(super) fn sweep(
         now: Now::Unknown,
         last: None,
         waiting: None,
+        woken: None,
         given: 0,
         stack: NO_STACK,
         has_left: false,

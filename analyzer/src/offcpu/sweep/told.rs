@@ -28,8 +28,14 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
         if let Some((time, place, reason)) = self.waiting.take()
             && time == event.time
         {
-            add_detail(&mut told, &self.details[place as usize], reason);
+            let detail = &self.details[place as usize];
+            if detail.is_open {
+                self.counts.open += 1;
+                return;
+            }
+            add_detail(&mut told, detail, reason);
         }
+        self.add_waker(&mut told);
         if let Some(last) = &mut self.last
             && last.is_swept
             && !last.is_told
@@ -55,10 +61,31 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
     pub(super) fn detail(&mut self, event: &Event) {
         let detail = &self.details[event.other as usize];
         match &mut self.last {
+            // It has not ended: what a collector told is only how long it was until then.
+            Some(last) if last.is_told && last.interval.end == event.time && detail.is_open => {
+                if !last.is_swept {
+                    self.last = None;
+                }
+                self.counts.open += 1;
+            }
             Some(last) if last.is_told && last.interval.end == event.time => {
-                add_detail(&mut last.interval, detail, event.reason);
+                let mut interval = last.interval;
+                add_detail(&mut interval, detail, event.reason);
+                self.add_waker(&mut interval);
+                if let Some(last) = &mut self.last {
+                    last.interval = interval;
+                }
             }
             _ => self.waiting = Some((event.time, event.other, event.reason)),
+        }
+    }
+
+    /// Adds the stack of the waker, where it was told apart.
+    fn add_waker(&self, interval: &mut Interval) {
+        if let (Some(wake), Some((time, stack))) = (&mut interval.wake, self.woken)
+            && wake.time == time
+        {
+            wake.stack = stack;
         }
     }
 }
@@ -102,4 +129,7 @@ fn add_detail(interval: &mut Interval, detail: &Detail, reason: Reason) {
     interval.reason = interval.reason.or(reason);
     interval.wake = interval.wake.or(wake_of(detail));
     interval.syscall = interval.syscall.or(detail.syscall);
+    if interval.word == 0 {
+        interval.word = detail.word;
+    }
 }

@@ -8,6 +8,9 @@ impl<F: FnMut(&Interval)> Sweep<'_, F> {
     /// Wakings tell who did it and come first; wakeups may come from the CPU on
     /// which the thread will run.
     pub(super) fn wake(&mut self, event: &Event) {
+        if event.stack != NO_STACK {
+            self.woken = Some((event.time, event.stack));
+        }
         let Now::Off(open) = &mut self.now else {
             return;
         };

@@ -1,0 +1,263 @@
+//! What reading a capture needs: the files that are mapped in it, the build-ids
+//! that it knows of them, the processes in it.
+
+use anyhow::{Context, Result};
+use contend_perfdata::record_kind::HEADER_BUILD_ID;
+use contend_perfdata::{
+    Batch, CpuMode, FileId, FileSource, Mmap, PerfData, RawRecord, RecordHeader, SideBand,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of the capture in memory at a time.
+const CHUNK: usize = 1 << 20;
+/// Distinct files that are kept: far more than any machine maps, and a bound.
+const MAX_FILES: usize = 1 << 15;
+/// Processes that are kept.
+const MAX_PIDS: usize = 1 << 18;
+/// Places of a file that are remembered: one process may be gone, another not.
+const MAX_PLACES: usize = 4;
+/// `PROT_EXEC`.
+const EXECUTABLE: u32 = 4;
+
+/// Which file it was when it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Identity {
+    /// Not told.
+    Unknown,
+    /// Its inode, on whatever device.
+    Inode(u64),
+    /// The first bytes of the build-id, and how many there are.
+    BuildId([u8; 20], u8),
+}
+
+/// A file that is mapped in the capture.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct File {
+    /// Its path as recorded, in its process's view.
+    pub(super) path: Vec<u8>,
+    /// Which file it was.
+    pub(super) identity: Identity,
+}
+
+/// Where a file was mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// In which process.
+    pub(super) pid: u32,
+    /// First address.
+    pub(super) start: u64,
+    /// First address behind it.
+    pub(super) end: u64,
+}
+
+/// What is known of a mapped file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Use {
+    /// Whether it is mapped as code.
+    pub(super) is_code: bool,
+    /// Some of its places.
+    pub(super) places: Vec<Place>,
+}
+
+/// What some captures need.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// Mapped files.
+    pub(super) files: BTreeMap<File, Use>,
+    /// Build-ids that the captures know, by path.
+    pub(super) build_ids: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
+    /// Processes in them.
+    pub(super) pids: BTreeSet<u32>,
+    /// What they were recorded on: name, kernel release, architecture.
+    pub(super) machines: BTreeSet<(String, String, String)>,
+    /// Modules of the kernel, by path.
+    pub(super) modules: BTreeSet<Vec<u8>>,
+    /// Versions of perf that wrote them.
+    pub(super) recorders: BTreeSet<String>,
+    /// What the captures say is wrong with them, for people.
+    pub(super) notes: Vec<String>,
+    /// Whether there was more than is kept.
+    is_full: bool,
+}
+
+impl Needs {
+    /// Adds what the capture at `path` needs.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no perf.data.
+    pub(super) fn add(&mut self, path: &Path) -> Result<()> {
+        let what = || format!("cannot read {}", path.display());
+        let file = std::fs::File::open(path).with_context(what)?;
+        let source = Arc::new(FileSource::new(file).with_context(what)?);
+        let mut capture = PerfData::open(source).with_context(what)?;
+        // One thread: the machine has other things to do.
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .context("cannot start a thread")?;
+        let (found, report) = capture
+            .walker(CHUNK)
+            .walk(&pool, Found::default, |found, batch| found.take(batch))
+            .with_context(what)?;
+        for damage in &report.damage {
+            self.notes.push(format!("{}: {damage}", file_name(path)));
+        }
+        for Found { needs, late } in found {
+            self.merge(needs);
+            for (misc, body, pos) in late {
+                capture.absorb(&RawRecord::new(HEADER_BUILD_ID, misc, &body, pos));
+            }
+        }
+        let features = &capture.header().features;
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let host = text(&features.hostname);
+        self.machines
+            .insert((host, text(&features.os_release), text(&features.arch)));
+        self.recorders.extend(features.perf_version.clone());
+        for id in &features.build_ids {
+            self.name(id.filename.as_bytes(), &id.build_id);
+        }
+        if self.is_full {
+            self.notes.push(format!(
+                "{}: more files or processes than are looked for",
+                file_name(path)
+            ));
+        }
+        Ok(())
+    }
+
+    /// Adds a mapping.
+    fn map(&mut self, mmap: &Mmap) {
+        let is_module = mmap.path.starts_with(b"/") && mmap.path.ends_with(b".ko");
+        if mmap.mode == CpuMode::Kernel || mmap.pid < 0 {
+            if is_module && self.modules.len() < MAX_FILES {
+                self.modules.insert(mmap.path.to_vec());
+            }
+            return;
+        }
+        if let FileId::BuildId(id) = mmap.file {
+            self.name(&mmap.path, id.as_bytes());
+        }
+        let identity = match mmap.file {
+            FileId::Inode(it) if it.inode != 0 => Identity::Inode(it.inode),
+            FileId::BuildId(id) => {
+                let mut bytes = [0; 20];
+                bytes[..id.as_bytes().len()].copy_from_slice(id.as_bytes());
+                Identity::BuildId(bytes, id.as_bytes().len() as u8)
+            }
+            _ => Identity::Unknown,
+        };
+        let is_code = mmap
+            .protection
+            .map_or(!mmap.is_data, |bits| bits & EXECUTABLE != 0);
+        let place = Place {
+            pid: mmap.pid.unsigned_abs(),
+            start: mmap.start,
+            end: mmap.start.saturating_add(mmap.length),
+        };
+        self.file(
+            File {
+                path: mmap.path.to_vec(),
+                identity,
+            },
+            is_code,
+            &[place],
+        );
+    }
+
+    fn file(&mut self, file: File, is_code: bool, places: &[Place]) {
+        if self.files.len() >= MAX_FILES && !self.files.contains_key(&file) {
+            self.is_full = true;
+            return;
+        }
+        let seen = self.files.entry(file).or_default();
+        seen.is_code |= is_code;
+        for place in places {
+            // One place a process: they are all asked for the same file.
+            let known = seen.places.iter().any(|it| it.pid == place.pid);
+            if !known && seen.places.len() < MAX_PLACES {
+                seen.places.push(*place);
+            }
+        }
+    }
+
+    /// Adds what the capture knows of the build-id of a file.
+    fn name(&mut self, path: &[u8], id: &[u8]) {
+        if self.build_ids.len() < MAX_FILES || self.build_ids.contains_key(path) {
+            self.build_ids
+                .entry(path.to_vec())
+                .or_default()
+                .insert(id.to_vec());
+        } else {
+            self.is_full = true;
+        }
+    }
+
+    fn process(&mut self, pid: i32) {
+        match u32::try_from(pid) {
+            Ok(0) | Err(_) => {}
+            Ok(pid) if self.pids.len() < MAX_PIDS => {
+                self.pids.insert(pid);
+            }
+            Ok(_) => self.is_full = true,
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (file, seen) in other.files {
+            self.file(file, seen.is_code, &seen.places);
+        }
+        for (path, ids) in other.build_ids {
+            for id in ids {
+                self.name(&path, &id);
+            }
+        }
+        self.pids.extend(other.pids);
+        self.modules.extend(other.modules);
+        self.is_full |= other.is_full;
+    }
+}
+
+/// What the walk finds.
+#[derive(Debug, Default)]
+struct Found {
+    needs: Needs,
+    /// Build-ids that a pipe has at its end: `misc`, body and place.
+    late: Vec<(u16, Vec<u8>, u64)>,
+}
+
+impl Found {
+    fn take(&mut self, batch: &Batch) {
+        for record in batch.records() {
+            if record.kind == HEADER_BUILD_ID && self.late.len() < MAX_FILES {
+                self.late
+                    .push((record.misc, record.body.to_vec(), record.pos));
+            }
+            let header = RecordHeader {
+                kind: record.kind,
+                misc: record.misc,
+            };
+            // A record that is damaged tells nothing; the analyzer counts it.
+            match SideBand::parse(header, record.body, batch.endian()) {
+                Ok(Some(SideBand::Mmap(mmap))) => {
+                    self.needs.process(mmap.pid);
+                    self.needs.map(&mmap);
+                }
+                Ok(Some(SideBand::Comm { pid, .. } | SideBand::Fork { pid, .. })) => {
+                    self.needs.process(pid);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The last part of a path, for people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,15 @@
+//! Wraps `perf record`: which perf, which events and options on this machine and
+//! why, and the running child.
+
+mod child;
+mod events;
+mod messages;
+mod plan;
+mod process;
+mod quote;
+mod rate;
+mod tool;
+
+pub use child::PerfSource;
+pub use plan::{CallGraph, Choice, Kind, PerfOptions, Plan, plan};
+pub use tool::{OLDEST, PerfTool};

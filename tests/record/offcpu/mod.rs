@@ -1,0 +1,36 @@
+//! The off-CPU collector, against a workload's own clock and other readers.
+
+mod child;
+mod killed;
+mod rights;
+mod truth;
+mod workload;
+
+use std::path::PathBuf;
+
+/// Whether BPF programs can be loaded here; says why not.
+fn can_collect() -> bool {
+    // SAFETY: takes no pointer.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: loading BPF programs needs root");
+        return false;
+    }
+    match contend_record::offcpu::why_not() {
+        Some(why) => {
+            eprintln!("skipped: {why}");
+            false
+        }
+        None => true,
+    }
+}
+
+/// The analyzer, which a build of the whole workspace leaves beside this test.
+fn contend() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent()?.parent()?.join("contend");
+    if !path.is_file() {
+        eprintln!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}

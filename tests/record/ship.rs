@@ -1,0 +1,432 @@
+//! Sending bundles: what arrives is whole and verified, and what does not arrive is
+//! still here.
+
+use super::support::*;
+use md5::{Digest, Md5};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A file that is sent: content does not matter to those who send.
+fn bundle(folder: &Path, bytes: usize) -> PathBuf {
+    let path = folder.join("b.tar.zst");
+    let mut state = 1u64;
+    let content: Vec<u8> = (0..bytes)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .collect();
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn ship(bundle: &Path, to: &str) -> Output {
+    run(["ship", bundle.to_str().unwrap(), to])
+}
+
+#[test]
+fn a_command_gets_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 300_000);
+    let copy = folder.path().join("copy");
+    let output = ship(&path, &format!("exec:cat > {}", copy.display()));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&path).unwrap());
+    // No checksum can be compared, so that the bundle stays and this is said.
+    assert!(said(&output).contains("not verified") && path.exists());
+    for command in [
+        "exit 3",
+        "head -c 10 > /dev/null",
+        "head -c 10 > /dev/null; exit 1",
+    ] {
+        let line = refusal(&ship(&path, &format!("exec:{command}")));
+        assert!(line.contains(path.to_str().unwrap()), "{line}");
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn a_recording_is_sent_while_it_is_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(program) = busy(folder.path(), "sent") else {
+        return;
+    };
+    let capture = folder.path().join("run.data");
+    if !perf_record(&capture, &[], &program, "0.2") {
+        return;
+    }
+    let copy = folder.path().join("copy.tar.zst");
+    let to = format!("exec:cat > {}", copy.display());
+    let out = folder.path().join("x.tar.zst");
+    succeeds([
+        "pack".as_ref(),
+        capture.as_os_str(),
+        "--ship".as_ref(),
+        to.as_ref(),
+        "-o".as_ref(),
+        out.as_os_str(),
+    ]);
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&out).unwrap());
+    assert_eq!(open(&copy).captures().count(), 1);
+}
+
+/// An sshd of our own, and a `ssh` in front of the PATH that knows it.
+struct Server {
+    folder: tempfile::TempDir,
+    sshd: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Option<Self> {
+        if !is_root() || !has("sshd") || !has("ssh") || !has("ssh-keygen") {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for key in ["host", "user"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f", &path(key)])
+                .status();
+            assert!(made.unwrap().success());
+        }
+        fs::copy(path("user.pub"), path("authorized")).unwrap();
+        let port = free_port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
+             UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nPidFile none\n",
+            path("host"),
+            path("authorized")
+        );
+        fs::write(path("sshd_config"), config).unwrap();
+        let client = format!(
+            "#!/bin/sh\nexec $(PATH=${{PATH#*:}} command -v ssh) -F none -i {} -oIdentitiesOnly=yes -oBatchMode=yes \
+             -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oLogLevel=ERROR \"$@\"\n",
+            path("user")
+        );
+        fs::create_dir(path("bin")).unwrap();
+        fs::write(path("bin/ssh"), client).unwrap();
+        fs::set_permissions(path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        // Where it separates privileges; packages make it when the service starts.
+        let _ = fs::create_dir_all("/run/sshd");
+        let sshd = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f", &path("sshd_config")])
+            .stderr(fs::File::create(path("sshd.log")).unwrap())
+            .spawn()
+            .unwrap();
+        until("sshd", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Some(Self { folder, sshd, port })
+    }
+
+    fn ship(&self, bundle: &Path, port: u16, path: &str) -> Output {
+        let path_variable = std::env::var("PATH").unwrap_or_default();
+        let bin = self.folder.path().join("bin");
+        recorder()
+            .arg("ship")
+            .arg(bundle)
+            .arg(format!("ssh://root@127.0.0.1:{port}{path}"))
+            .env("PATH", format!("{}:{path_variable}", bin.display()))
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.sshd.kill();
+        let _ = self.sshd.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Hands connections on, and cuts those that carried so many bytes: the `cuts` first
+/// ones that do.
+fn cutting_relay(to: u16, after: usize, cuts: usize) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&done);
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else {
+                return;
+            };
+            let (mut back_from, mut back_to) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut back_from, &mut back_to);
+                let _ = back_to.shutdown(Shutdown::Both);
+            });
+            let count = Arc::clone(&count);
+            std::thread::spawn(move || {
+                let (mut from, mut to) = (client, server);
+                let mut piece = [0; 4096];
+                let mut carried = 0;
+                while let Ok(size @ 1..) = from.read(&mut piece) {
+                    carried += size;
+                    if carried > after && count.load(Ordering::SeqCst) < cuts {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        let _ = from.shutdown(Shutdown::Both);
+                        break;
+                    }
+                    if to.write_all(&piece[..size]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (port, done)
+}
+
+#[test]
+fn ssh_verifies_and_renames() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 2_000_000);
+    let there = folder.path().join("a place");
+    fs::create_dir(&there).unwrap();
+    let output = server.ship(&path, server.port, &format!("{}/", there.display()));
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("verified"), "{}", said(&output));
+    assert_eq!(names(&there), ["b.tar.zst"]);
+    assert_eq!(
+        fs::read(there.join("b.tar.zst")).unwrap(),
+        fs::read(&path).unwrap()
+    );
+
+    // A rest of another bundle under the same name does no harm.
+    fs::write(there.join("c.part"), [0; 100]).unwrap();
+    let output = server.ship(&path, server.port, &format!("{}/c", there.display()));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read(there.join("c")).unwrap(), fs::read(&path).unwrap());
+
+    // What the other side refuses is said in its words, at once.
+    let line = refusal(&server.ship(&path, server.port, "/no/such/folder/x"));
+    assert!(
+        line.contains("No such file") || line.contains("cannot create"),
+        "{line}"
+    );
+    assert!(line.contains(path.to_str().unwrap()), "{line}");
+    assert!(path.exists());
+}
+
+#[test]
+fn a_full_disk_on_the_other_side_is_said() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(folder.path(), 64 << 10) else {
+        return;
+    };
+    let path = bundle(folder.path(), 1_000_000);
+    let line = refusal(&server.ship(&path, server.port, &format!("{}/x", small.path().display())));
+    assert!(line.contains("No space left"), "{line}");
+    assert!(path.exists());
+}
+
+#[test]
+fn a_broken_connection_is_taken_up_where_it_broke() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 3_000_000);
+    let there = folder.path().join("x");
+    let (port, cuts) = cutting_relay(server.port, 1_000_000, 2);
+    let output = server.ship(&path, port, there.to_str().unwrap());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(cuts.load(Ordering::SeqCst), 2);
+    assert!(
+        said(&output).contains("going on behind"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(fs::read(&there).unwrap(), fs::read(&path).unwrap());
+}
+
+#[test]
+fn a_vanished_peer_costs_nothing_but_the_time() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 3_000_000);
+    let (port, _) = cutting_relay(server.port, 200_000, usize::MAX);
+    let there = folder.path().join("x");
+    let line = refusal(&server.ship(&path, port, there.to_str().unwrap()));
+    assert!(
+        line.contains(path.to_str().unwrap()) && line.contains("ship"),
+        "{line}"
+    );
+    assert!(path.exists() && !there.exists());
+}
+
+#[test]
+fn what_is_sent_and_verified_needs_no_copy_here() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(program) = busy(folder.path(), "moved") else {
+        return;
+    };
+    let capture = folder.path().join("run.data");
+    if !perf_record(&capture, &[], &program, "0.2") {
+        return;
+    }
+    let here = folder.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let there = folder.path().join("there.tar.zst");
+    let path_variable = std::env::var("PATH").unwrap_or_default();
+    let bin = server.folder.path().join("bin");
+    let output = recorder()
+        .arg("pack")
+        .arg(&capture)
+        .arg("--ship")
+        .arg(format!(
+            "ssh://root@127.0.0.1:{}{}",
+            server.port,
+            there.display()
+        ))
+        .env("PATH", format!("{}:{path_variable}", bin.display()))
+        .current_dir(&here)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(open(&there).captures().count(), 1);
+    assert!(names(&here).is_empty());
+    assert!(capture.exists());
+}
+
+/// Answers each PUT in turn; hands out what came.
+fn store(
+    answers: Vec<fn(&[u8]) -> String>,
+) -> (u16, std::thread::JoinHandle<Vec<(String, Vec<u8>)>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        for answer in answers {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap() == 1 {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let field = |name: &str| {
+                head.lines()
+                    .find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()))
+            };
+            let length: usize = field("Content-Length:").unwrap().parse().unwrap();
+            if field("Expect:").is_some() {
+                client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+            }
+            let mut body = vec![0; length];
+            client.read_exact(&mut body).unwrap();
+            client.write_all(answer(&body).as_bytes()).unwrap();
+            seen.push((head, body));
+        }
+        seen
+    });
+    (port, thread)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[test]
+fn a_store_gets_one_object_of_known_length_and_is_verified() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 2_500_000);
+    let busy = |_: &[u8]| {
+        "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+    };
+    let good = |body: &[u8]| {
+        format!(
+            "HTTP/1.1 200 OK\r\nETag: \"{}\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            digest(body)
+        )
+    };
+    let (port, store) = store(vec![busy, good]);
+    let output = ship(
+        &path,
+        &format!("http://127.0.0.1:{port}/b?X-Amz-Signature=hunter2"),
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    let text = said(&output);
+    assert!(
+        text.contains("503") && text.contains("verified") && !text.contains("hunter2"),
+        "{text}"
+    );
+    let seen = store.join().unwrap();
+    assert_eq!(seen.len(), 2);
+    let (head, body) = &seen[1];
+    assert!(
+        head.starts_with("PUT /b?X-Amz-Signature=hunter2 "),
+        "{head}"
+    );
+    assert!(
+        head.contains("Content-MD5: ") && !head.contains("chunked"),
+        "{head}"
+    );
+    assert_eq!(body, &fs::read(&path).unwrap());
+}
+
+#[test]
+fn what_a_store_refuses_is_said_and_kept() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = bundle(folder.path(), 1000);
+    let denied = |_: &[u8]| {
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 24\r\nConnection: close\r\n\r\n<Code>Expired\nURL</Code>".to_owned()
+    };
+    let (port, store) = store(vec![denied]);
+    let line = refusal(&ship(
+        &path,
+        &format!("http://localhost:{port}/b?X-Amz-Signature=hunter2"),
+    ));
+    store.join().unwrap();
+    assert!(
+        line.contains("403") && line.contains("Expired") && !line.contains("hunter2"),
+        "{line}"
+    );
+    assert!(path.exists());
+    // Without curl there is nobody to send.
+    let output = recorder()
+        .args(["ship", path.to_str().unwrap(), "https://store.invalid/b"])
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    assert!(refusal(&output).contains("no curl"));
+    assert!(refusal(&ship(&path, "http://store.invalid/b")).contains("https://"));
+}

@@ -1,0 +1,228 @@
+//! What the tests of the recorder share: running it, small programs to record, and the
+//! reasons to skip.
+
+use contend_bundle::{Bundle, Limits};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The recorder.
+pub fn recorder() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contend-record"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the recorder and hands out what it said.
+pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    recorder().args(args).output().unwrap()
+}
+
+/// What a program said on standard error.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs the recorder, which must do it.
+pub fn succeeds<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{}", said(&output));
+    said(&output)
+}
+
+/// Exit 2, and a last line that says all of it; hands that line out.
+pub fn refusal(output: &Output) -> String {
+    let text = said(output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let last = text.lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("contend-record: "), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    last
+}
+
+/// The analyzer, which a build of the whole workspace leaves beside this test.
+pub fn contend() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent()?.parent()?.join("contend");
+    if !path.is_file() {
+        eprintln!(
+            "skipped: {} is not there (cargo build --workspace)",
+            path.display()
+        );
+        return None;
+    }
+    Some(path)
+}
+
+/// Whether a program can be run; says that it is missing otherwise.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.push("/usr/sbin".into());
+    let found = folders.iter().any(|folder| folder.join(program).is_file());
+    if !found {
+        eprintln!("skipped: there is no {program} here");
+    }
+    found
+}
+
+/// Whether the tests run as root; says so otherwise.
+pub fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    let is_root = id.stdout == b"0\n";
+    if !is_root {
+        eprintln!("skipped: this needs root");
+    }
+    is_root
+}
+
+/// Builds a small program; nothing, and a reason, where there is no compiler.
+pub fn compile(source: &Path, to: &Path, define: &str) -> bool {
+    if !has("gcc") {
+        return false;
+    }
+    let built = Command::new("gcc")
+        .args([
+            "-O1",
+            "-g",
+            "-fno-omit-frame-pointer",
+            "-fno-inline",
+            "-pthread",
+            "-Wl,--build-id",
+        ])
+        .arg(define)
+        .arg("-o")
+        .args([to, source])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", said(&built));
+    true
+}
+
+/// A program that computes for a while in functions of its own, `NAME` in their names.
+pub fn busy(folder: &Path, name: &str) -> Option<PathBuf> {
+    let source = folder.join("busy.c");
+    std::fs::write(
+        &source,
+        "#include <time.h>\n#include <unistd.h>\n#include <stdlib.h>\n\
+         #define JOIN2(a, b) a##b\n#define JOIN(a, b) JOIN2(a, b)\n\
+         volatile unsigned long sink;\n\
+         void JOIN(work_in_, NAME)(void) { for (int i = 0; i < 1000000; i++) sink += i; }\n\
+         int main(int argc, char **argv) {\n\
+           double seconds = argc > 1 ? atof(argv[1]) : 0.3;\n\
+           struct timespec a, b; clock_gettime(CLOCK_MONOTONIC, &a);\n\
+           do { JOIN(work_in_, NAME)(); clock_gettime(CLOCK_MONOTONIC, &b); }\n\
+           while (b.tv_sec - a.tv_sec + (b.tv_nsec - a.tv_nsec) / 1e9 < seconds);\n\
+           if (argc > 2) sleep(atoi(argv[2]));\n\
+           return 0; }\n",
+    )
+    .unwrap();
+    let path = folder.join(name);
+    compile(&source, &path, &format!("-DNAME={name}")).then_some(path)
+}
+
+/// Records a program with perf; nothing, and a reason, where that is not possible.
+pub fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: &str) -> bool {
+    if !has("perf") {
+        return false;
+    }
+    let recorded = Command::new("perf")
+        .args(["record", "-q", "-e", "cpu-clock", "-g", "-o"])
+        .arg(to)
+        .args(options)
+        .arg("--")
+        .arg(program)
+        .arg(seconds)
+        .output()
+        .unwrap();
+    if !recorded.status.success() {
+        eprintln!("skipped: perf cannot record here: {}", said(&recorded));
+    }
+    recorded.status.success()
+}
+
+/// Whether contend-record can record here by perf.
+pub fn can_record() -> bool {
+    if !has("perf") {
+        return false;
+    }
+    let output = run(["cpu", "--print", "--", "true"]);
+    if !output.status.success() {
+        eprintln!("skipped: {}", said(&output).trim());
+    }
+    output.status.success()
+}
+
+/// The bundle at `path`.
+pub fn open(path: &Path) -> Bundle {
+    Bundle::open(path, &Limits::default()).unwrap()
+}
+
+/// A member of at most 64 MiB.
+pub fn member(bundle: &Bundle, name: &str) -> Vec<u8> {
+    bundle.read(name, 64 << 20).unwrap()
+}
+
+/// Where the binary at `path` stands in a bundle.
+pub fn binary_member(path: &Path) -> String {
+    let id = contend_record::pack::build_id(path).unwrap();
+    let digits: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    contend_bundle::layout::binary(&digits).unwrap()
+}
+
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{what} does not come"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Names of what is in a folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A file system of its own that holds so many bytes, as long as this lives.
+pub struct Small(PathBuf);
+
+impl Small {
+    /// Nothing, and a reason, where none can be mounted.
+    pub fn mount(folder: &Path, bytes: u64) -> Option<Self> {
+        if !is_root() {
+            return None;
+        }
+        let path = folder.join("small");
+        std::fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        if !mounted.status.success() {
+            eprintln!("skipped: cannot mount here: {}", said(&mounted));
+            return None;
+        }
+        Some(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -15,3 +15,4 @@ mod perf_compat;
 mod reader;
 mod realistic;
 mod recorded;
+mod spe;

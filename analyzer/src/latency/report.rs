@@ -71,13 +71,12 @@ pub(crate) fn latency(
     // Operations may come before and behind all records.
     let times = scan.survey.times().into_iter().chain(spe_times);
     let times = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let heat = options.with_heat.then(|| {
-        let (first, last) = match &options.filter.time {
-            Some(range) => (*range.start(), *range.end()),
-            None => times.unwrap_or_default(),
-        };
-        HeatMap::new(first, last)
-    });
+    let span = match &options.filter.time {
+        Some(range) => Some((*range.start(), *range.end())),
+        None => times,
+    };
+    let span = span.filter(|_| options.with_heat);
+    let heat = span.map(|(first, last)| HeatMap::new(first, last));
     let task = Task {
         metric: options.metric,
         keys: Keys {

@@ -73,8 +73,8 @@ fn a_bundle_has_the_capture_its_binaries_and_the_kernel() {
 
 #[test]
 fn build_ids_that_perf_did_not_record_are_the_recorders_own() {
-    // Without --buildid-all perf knows only binaries that were sampled in; of -N none.
-    let Some(recorded) = recorded(&["-N", "-B"]) else {
+    // Without --buildid-all perf knows only binaries that were sampled in; with -B none.
+    let Some(recorded) = recorded(&["-B"]) else {
         return;
     };
     let (path, _) = recorded.pack(&[]);
@@ -104,7 +104,7 @@ fn build_ids_that_perf_did_not_record_are_the_recorders_own() {
 
 #[test]
 fn another_build_under_the_same_path_is_not_packed() {
-    for options in [&["--buildid-all"][..], &["-N", "-B"]] {
+    for options in [&["--buildid-all"][..], &["-B"]] {
         let Some(recorded) = recorded(options) else {
             return;
         };
@@ -137,6 +137,7 @@ fn a_deleted_program_that_still_runs_is_packed() {
         .args([
             "record",
             "-q",
+            "-N",
             "--buildid-all",
             "-e",
             "cpu-clock",

@@ -93,7 +93,7 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
         filter: filter(&arguments.filters, Some(&space), survey.times())?,
     };
     let path = cut_path(&capture.path().to_string_lossy(), PATH);
-    let facts = info(capture, &survey, &walk);
+    let facts = info(capture, &survey, &walk, None);
     if let Some(Can::No(reason)) = facts.can.get("offcpu") {
         bail!("{path}: {reason}");
     }

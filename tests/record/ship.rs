@@ -322,9 +322,7 @@ fn what_is_sent_and_verified_needs_no_copy_here() {
 type Put = (String, Vec<u8>);
 
 /// Answers each PUT in turn; hands out what came.
-fn store(
-    answers: Vec<fn(&[u8]) -> String>,
-) -> (u16, std::thread::JoinHandle<Vec<Put>>) {
+fn store(answers: Vec<fn(&[u8]) -> String>) -> (u16, std::thread::JoinHandle<Vec<Put>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = std::thread::spawn(move || {

@@ -392,6 +392,12 @@ INLINE void *regs_of(struct task_struct *task)
 }
 
 #define READ(to, from) probe_read_kernel(&(to), sizeof(to), &(from))
+/* Of registers that a helper gives, the verifier knows the type: a load does. */
+#ifdef NO_TASK_STORAGE
+#define READ_SAVED(to, from) READ(to, from)
+#else
+#define READ_SAVED(to, from) ((to) = (from))
+#endif
 
 INLINE void note_syscall(struct head *head, struct task_struct *task)
 {
@@ -401,21 +407,21 @@ INLINE void note_syscall(struct head *head, struct task_struct *task)
 
 	head->syscall = -1;
 	if (EXISTS(x86->orig_ax)) {
-		READ(word, x86->orig_ax);
+		READ_SAVED(word, x86->orig_ax);
 		head->syscall = word;
-		READ(head->args[0], x86->di);
-		READ(head->args[1], x86->si);
-		READ(head->args[2], x86->dx);
-		READ(word, x86->cs);
+		READ_SAVED(head->args[0], x86->di);
+		READ_SAVED(head->args[1], x86->si);
+		READ_SAVED(head->args[2], x86->dx);
+		READ_SAVED(word, x86->cs);
 		/* __USER32_CS. */
 		if ((word & 0xffff) == 0x23)
 			head->flags |= COMPAT;
 	} else if (EXISTS(arm64->syscallno)) {
-		READ(head->syscall, arm64->syscallno);
-		READ(head->args[0], arm64->orig_x0);
-		READ(head->args[1], arm64->regs[1]);
-		READ(head->args[2], arm64->regs[2]);
-		READ(word, arm64->pstate);
+		READ_SAVED(head->syscall, arm64->syscallno);
+		READ_SAVED(head->args[0], arm64->orig_x0);
+		READ_SAVED(head->args[1], arm64->regs[1]);
+		READ_SAVED(head->args[2], arm64->regs[2]);
+		READ_SAVED(word, arm64->pstate);
 		/* PSR_MODE32_BIT. */
 		if (word & 0x10)
 			head->flags |= COMPAT;
@@ -483,14 +489,18 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 INLINE void finish(struct slot *slot, struct task_struct *task, u64 now)
 {
 	u64 ns = now - slot->head.start;
+	u32 zero = 0;
+	struct counters *all = map_lookup(&counters, &zero);
 
 	slot->head.is_off = 0;
-	count(C_INTERVALS, 1);
+	if (!all)
+		return;
+	all->count[C_INTERVALS]++;
 	if (ns < min_block_ns) {
-		count(C_SHORT, 1);
-		count(C_SHORT_NS, ns);
+		all->count[C_SHORT]++;
+		all->count[C_SHORT_NS] += ns;
 		if (slot->head.flags & PREEMPTED)
-			count(C_SHORT_PREEMPTED_NS, ns);
+			all->count[C_SHORT_PREEMPTED_NS] += ns;
 		return;
 	}
 	emit(slot, task, now);
@@ -695,7 +705,11 @@ int offcpu_waking(u64 *ctx)
 	head->flags |= interrupt_flags();
 	head->waker_tid = ids;
 	head->waker_tgid = ids >> 32;
+#ifdef NO_TASK_STORAGE
 	current_comm(head->waker_comm, sizeof(head->waker_comm));
+#else
+	__builtin_memcpy(head->waker_comm, current_task_btf()->comm, sizeof(head->waker_comm));
+#endif
 	head->wake = ktime_ns();
 #ifndef NO_TASK_STORAGE
 	if (with_wakers)

@@ -121,7 +121,8 @@ enum { STATE_ENDED = 0x10 | 0x20 | 0x80 };
 
 /* ---- what is written ---- */
 
-enum { FRAMES = 127 };
+/* Of each stack; with the bit masks below, all verifiers see that records have room. */
+enum { FRAMES = 127, MOST_FRAMES = 255 };
 enum { KIND_INTERVAL = 1, KIND_WAKER = 2 };
 enum {
 	PREEMPTED = 1 << 0,
@@ -155,7 +156,7 @@ struct head {
 };
 struct slot {
 	struct head head;
-	u64 frames[2 * FRAMES]; /* the user's, the kernel's right behind */
+	u64 frames[MOST_FRAMES]; /* the user's, the kernel's right behind */
 };
 
 struct waker_head {
@@ -170,7 +171,7 @@ struct waker_head {
 };
 struct waker_slot {
 	struct waker_head head;
-	u64 frames[2 * FRAMES];
+	u64 frames[MOST_FRAMES];
 };
 
 /* ---- options, set before loading ---- */
@@ -430,20 +431,29 @@ INLINE void note_syscall(struct head *head, struct task_struct *task)
 
 /* ---- stacks ---- */
 
+/*
+ * By hand, so that the register that is used is the one that is bounded: older
+ * verifiers lose bounds that compilers test on a copy.
+ */
+#define MASKED(n, mask)                                     \
+	({                                                      \
+		u64 masked_ = (n);                                  \
+		asm volatile("%0 &= " #mask : "+r"(masked_));       \
+		masked_;                                            \
+	})
+
 #ifndef NO_TASK_STORAGE
 /* In front of the interval that it ended. */
 INLINE void emit_waker(struct task_struct *task, u64 wake, u64 now)
 {
 	struct waker_slot *slot = storage_get(&waker_slots, task, 0, 0);
-	u32 frames;
+	u64 frames;
 
 	if (!slot || slot->head.wake != wake)
 		return;
 	slot->head.end = now;
 	frames = slot->head.user_frames + slot->head.kernel_frames;
-	if (frames > 2 * FRAMES)
-		return;
-	if (ring_output(&ring, slot, sizeof(slot->head) + frames * 8, NO_WAKEUP))
+	if (ring_output(&ring, slot, sizeof(slot->head) + MASKED(frames, 255) * 8, NO_WAKEUP))
 		count(C_WAKER_RING_FULL, 1);
 }
 #endif
@@ -451,24 +461,20 @@ INLINE void emit_waker(struct task_struct *task, u64 wake, u64 now)
 INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 {
 	struct head *head = &slot->head;
-	u32 users = head->user_frames, kernels = 0;
+	u64 users = head->user_frames, kernels = 0;
 	s64 bytes;
 
-	if (users > FRAMES)
-		return;
 	head->end = now;
 	head->in_cpu = cpu_number();
 	if (with_kernel && !(head->flags & LATE)) {
-		bytes = get_task_stack(task, &slot->frames[users], FRAMES * 8, 0);
+		bytes = get_task_stack(task, &slot->frames[MASKED(users, 127)], FRAMES * 8, 0);
 		if (bytes > 0)
-			kernels = ((u32)bytes) / 8;
+			kernels = (u64)bytes / 8;
 		else {
 			head->flags |= NO_KERNEL_STACK;
 			count(C_NO_KERNEL_STACK, 1);
 		}
 	}
-	if (kernels > FRAMES)
-		return;
 	head->kernel_frames = kernels;
 	head->kind = KIND_INTERVAL;
 	__builtin_memcpy(head->comm, task->comm, sizeof(head->comm));
@@ -478,7 +484,7 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 	if (with_wakers && head->wake)
 		emit_waker(task, head->wake, now);
 #endif
-	if (ring_output(&ring, slot, sizeof(*head) + (users + kernels) * 8, NO_WAKEUP)) {
+	if (ring_output(&ring, slot, sizeof(*head) + MASKED(users + kernels, 255) * 8, NO_WAKEUP)) {
 		count(C_RING_FULL, 1);
 		count(C_RING_FULL_NS, now - head->start);
 	}
@@ -652,7 +658,7 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 {
 	struct waker_slot *slot = storage_get(&waker_slots, (void *)ctx[0], 0, STORAGE_CREATE);
 	u64 ids = pid_tgid();
-	u32 kernels = 0, users = 0;
+	u64 kernels = 0, users = 0;
 	s64 bytes;
 
 	if (!slot) {
@@ -671,11 +677,9 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 		if (bytes > 0)
 			users = (u32)bytes / 8;
 	}
-	if (users > FRAMES)
-		return;
 	if (with_kernel) {
 		/* Without this program and what calls it. */
-		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 2);
+		bytes = get_stack(ctx, &slot->frames[MASKED(users, 127)], FRAMES * 8, 2);
 		if (bytes > 0)
 			kernels = (u32)bytes / 8;
 	}

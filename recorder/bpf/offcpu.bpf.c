@@ -121,7 +121,8 @@ enum { STATE_ENDED = 0x10 | 0x20 | 0x80 };
 
 /* ---- what is written ---- */
 
-enum { FRAMES = 127 };
+/* Of each stack; with the bit masks below, all verifiers see that records have room. */
+enum { FRAMES = 127, MOST_FRAMES = 255 };
 enum { KIND_INTERVAL = 1, KIND_WAKER = 2 };
 enum {
 	PREEMPTED = 1 << 0,
@@ -155,7 +156,7 @@ struct head {
 };
 struct slot {
 	struct head head;
-	u64 frames[2 * FRAMES]; /* the user's, the kernel's right behind */
+	u64 frames[MOST_FRAMES]; /* the user's, the kernel's right behind */
 };
 
 struct waker_head {
@@ -170,7 +171,7 @@ struct waker_head {
 };
 struct waker_slot {
 	struct waker_head head;
-	u64 frames[2 * FRAMES];
+	u64 frames[MOST_FRAMES];
 };
 
 /* ---- options, set before loading ---- */
@@ -392,6 +393,12 @@ INLINE void *regs_of(struct task_struct *task)
 }
 
 #define READ(to, from) probe_read_kernel(&(to), sizeof(to), &(from))
+/* Of registers that a helper gives, the verifier knows the type: a load does. */
+#ifdef NO_TASK_STORAGE
+#define READ_SAVED(to, from) READ(to, from)
+#else
+#define READ_SAVED(to, from) ((to) = (from))
+#endif
 
 INLINE void note_syscall(struct head *head, struct task_struct *task)
 {
@@ -401,21 +408,21 @@ INLINE void note_syscall(struct head *head, struct task_struct *task)
 
 	head->syscall = -1;
 	if (EXISTS(x86->orig_ax)) {
-		READ(word, x86->orig_ax);
+		READ_SAVED(word, x86->orig_ax);
 		head->syscall = word;
-		READ(head->args[0], x86->di);
-		READ(head->args[1], x86->si);
-		READ(head->args[2], x86->dx);
-		READ(word, x86->cs);
+		READ_SAVED(head->args[0], x86->di);
+		READ_SAVED(head->args[1], x86->si);
+		READ_SAVED(head->args[2], x86->dx);
+		READ_SAVED(word, x86->cs);
 		/* __USER32_CS. */
 		if ((word & 0xffff) == 0x23)
 			head->flags |= COMPAT;
 	} else if (EXISTS(arm64->syscallno)) {
-		READ(head->syscall, arm64->syscallno);
-		READ(head->args[0], arm64->orig_x0);
-		READ(head->args[1], arm64->regs[1]);
-		READ(head->args[2], arm64->regs[2]);
-		READ(word, arm64->pstate);
+		READ_SAVED(head->syscall, arm64->syscallno);
+		READ_SAVED(head->args[0], arm64->orig_x0);
+		READ_SAVED(head->args[1], arm64->regs[1]);
+		READ_SAVED(head->args[2], arm64->regs[2]);
+		READ_SAVED(word, arm64->pstate);
 		/* PSR_MODE32_BIT. */
 		if (word & 0x10)
 			head->flags |= COMPAT;
@@ -424,20 +431,29 @@ INLINE void note_syscall(struct head *head, struct task_struct *task)
 
 /* ---- stacks ---- */
 
+/*
+ * By hand, so that the register that is used is the one that is bounded: older
+ * verifiers lose bounds that compilers test on a copy.
+ */
+#define MASKED(n, mask)                                     \
+	({                                                      \
+		u64 masked_ = (n);                                  \
+		asm volatile("%0 &= " #mask : "+r"(masked_));       \
+		masked_;                                            \
+	})
+
 #ifndef NO_TASK_STORAGE
 /* In front of the interval that it ended. */
 INLINE void emit_waker(struct task_struct *task, u64 wake, u64 now)
 {
 	struct waker_slot *slot = storage_get(&waker_slots, task, 0, 0);
-	u32 frames;
+	u64 frames;
 
 	if (!slot || slot->head.wake != wake)
 		return;
 	slot->head.end = now;
 	frames = slot->head.user_frames + slot->head.kernel_frames;
-	if (frames > 2 * FRAMES)
-		return;
-	if (ring_output(&ring, slot, sizeof(slot->head) + frames * 8, NO_WAKEUP))
+	if (ring_output(&ring, slot, sizeof(slot->head) + MASKED(frames, 255) * 8, NO_WAKEUP))
 		count(C_WAKER_RING_FULL, 1);
 }
 #endif
@@ -445,24 +461,20 @@ INLINE void emit_waker(struct task_struct *task, u64 wake, u64 now)
 INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 {
 	struct head *head = &slot->head;
-	u32 users = head->user_frames, kernels = 0;
+	u64 users = head->user_frames, kernels = 0;
 	s64 bytes;
 
-	if (users > FRAMES)
-		return;
 	head->end = now;
 	head->in_cpu = cpu_number();
 	if (with_kernel && !(head->flags & LATE)) {
-		bytes = get_task_stack(task, &slot->frames[users], FRAMES * 8, 0);
+		bytes = get_task_stack(task, &slot->frames[MASKED(users, 127)], FRAMES * 8, 0);
 		if (bytes > 0)
-			kernels = ((u32)bytes) / 8;
+			kernels = (u64)bytes / 8;
 		else {
 			head->flags |= NO_KERNEL_STACK;
 			count(C_NO_KERNEL_STACK, 1);
 		}
 	}
-	if (kernels > FRAMES)
-		return;
 	head->kernel_frames = kernels;
 	head->kind = KIND_INTERVAL;
 	__builtin_memcpy(head->comm, task->comm, sizeof(head->comm));
@@ -472,7 +484,7 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 	if (with_wakers && head->wake)
 		emit_waker(task, head->wake, now);
 #endif
-	if (ring_output(&ring, slot, sizeof(*head) + (users + kernels) * 8, NO_WAKEUP)) {
+	if (ring_output(&ring, slot, sizeof(*head) + MASKED(users + kernels, 255) * 8, NO_WAKEUP)) {
 		count(C_RING_FULL, 1);
 		count(C_RING_FULL_NS, now - head->start);
 	}
@@ -483,14 +495,18 @@ INLINE void emit(struct slot *slot, struct task_struct *task, u64 now)
 INLINE void finish(struct slot *slot, struct task_struct *task, u64 now)
 {
 	u64 ns = now - slot->head.start;
+	u32 zero = 0;
+	struct counters *all = map_lookup(&counters, &zero);
 
 	slot->head.is_off = 0;
-	count(C_INTERVALS, 1);
+	if (!all)
+		return;
+	all->count[C_INTERVALS]++;
 	if (ns < min_block_ns) {
-		count(C_SHORT, 1);
-		count(C_SHORT_NS, ns);
+		all->count[C_SHORT]++;
+		all->count[C_SHORT_NS] += ns;
 		if (slot->head.flags & PREEMPTED)
-			count(C_SHORT_PREEMPTED_NS, ns);
+			all->count[C_SHORT_PREEMPTED_NS] += ns;
 		return;
 	}
 	emit(slot, task, now);
@@ -642,7 +658,7 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 {
 	struct waker_slot *slot = storage_get(&waker_slots, (void *)ctx[0], 0, STORAGE_CREATE);
 	u64 ids = pid_tgid();
-	u32 kernels = 0, users = 0;
+	u64 kernels = 0, users = 0;
 	s64 bytes;
 
 	if (!slot) {
@@ -661,11 +677,9 @@ INLINE void note_waker(u64 *ctx, u32 woken, u64 now)
 		if (bytes > 0)
 			users = (u32)bytes / 8;
 	}
-	if (users > FRAMES)
-		return;
 	if (with_kernel) {
 		/* Without this program and what calls it. */
-		bytes = get_stack(ctx, &slot->frames[users], FRAMES * 8, 2);
+		bytes = get_stack(ctx, &slot->frames[MASKED(users, 127)], FRAMES * 8, 2);
 		if (bytes > 0)
 			kernels = (u32)bytes / 8;
 	}
@@ -695,7 +709,11 @@ int offcpu_waking(u64 *ctx)
 	head->flags |= interrupt_flags();
 	head->waker_tid = ids;
 	head->waker_tgid = ids >> 32;
+#ifdef NO_TASK_STORAGE
 	current_comm(head->waker_comm, sizeof(head->waker_comm));
+#else
+	__builtin_memcpy(head->waker_comm, current_task_btf()->comm, sizeof(head->waker_comm));
+#endif
 	head->wake = ktime_ns();
 #ifndef NO_TASK_STORAGE
 	if (with_wakers)

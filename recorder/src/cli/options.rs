@@ -50,7 +50,7 @@ pub(super) enum Command {
     Ship {
         /// The bundle
         bundle: PathBuf,
-        /// ssh://[USER@]HOST[:PORT]/PATH, an https:// address for PUT, or exec:COMMAND
+        /// ssh://USER@HOST:PORT/PATH (USER and PORT if needed), an https:// address for PUT, or exec:COMMAND
         #[arg(value_name = "DEST")]
         destination: String,
     },
@@ -109,7 +109,7 @@ pub(super) struct Output {
     /// The bundle; - for standard output [default: contend-WHAT-DATE.tar.zst]
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Send the bundle while it is packed: ssh://[USER@]HOST[:PORT]/PATH, an https:// address
+    /// Send the bundle while it is packed: ssh://USER@HOST:PORT/PATH (USER and PORT if needed), an https:// address
     /// for PUT, or exec:COMMAND that reads it
     #[arg(long, value_name = "DEST")]
     pub(super) ship: Option<String>,

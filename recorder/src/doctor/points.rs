@@ -270,7 +270,7 @@ fn tracepoints(host: &Host) -> Finding {
     let (found, todo) = if host.may_record(Reach::Tracepoints) {
         (
             "sched:sched_switch cannot be read below /sys/kernel/tracing",
-            "`mount -t tracefs tracefs /sys/kernel/tracing`",
+            host.kernel.open_tracepoints(),
         )
     } else {
         (

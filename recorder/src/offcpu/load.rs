@@ -7,7 +7,7 @@ use super::patch;
 use crate::source::Target;
 use anyhow::{Context, Result, anyhow, bail};
 use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, Iter};
+use aya::programs::{BtfTracePoint, Iter, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, Pod, VerifierLogLevel, include_bytes_aligned};
 use std::io::Read;
 use std::path::Path;
@@ -150,6 +150,12 @@ impl Programs {
             // Kernels without the addresses of variables (CONFIG_KALLSYMS_ALL) do not
             // give this one.
             loader.override_global("preempt_variable", &0u8, true);
+            let object = if is_old { OLD_OBJECT } else { OBJECT };
+            programs = Self::load_object(&mut loader, object, &btf);
+        }
+        if programs.is_err() {
+            // Once more, for the reason.
+            loader.verifier_log_level(VerifierLogLevel::VERBOSE);
             let object = if is_old { OLD_OBJECT } else { OBJECT };
             programs = Self::load_object(&mut loader, object, &btf);
         }
@@ -308,7 +314,12 @@ fn refused(error: &(dyn std::error::Error + 'static)) -> anyhow::Error {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
             number = error.raw_os_error();
         }
-        chain.push(error.to_string());
+        chain.push(match error.downcast_ref::<ProgramError>() {
+            Some(ProgramError::LoadError { verifier_log, .. }) => {
+                verdict(&verifier_log.to_string())
+            }
+            _ => error.to_string(),
+        });
         at = error.source();
     }
     if number == Some(libc::EPERM) {
@@ -323,6 +334,22 @@ fn refused(error: &(dyn std::error::Error + 'static)) -> anyhow::Error {
         "BPF: kernel {release} refused the collector: {}",
         text.join(" ")
     )
+}
+
+/// What the verifier objects to: the end of its log, without its statistics.
+fn verdict(log: &str) -> String {
+    let statistics = ["processed ", "verification time ", "stack depth "];
+    let lines = log
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !statistics.iter().any(|text| line.starts_with(text)));
+    let lines: Vec<&str> = lines.collect();
+    let last = &lines[lines.len().saturating_sub(3)..];
+    if last.is_empty() {
+        "a program was not loaded".to_owned()
+    } else {
+        last.join(" | ")
+    }
 }
 
 #[cfg(test)]

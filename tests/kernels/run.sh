@@ -67,7 +67,7 @@ busybox() { # architecture → path of a static busybox
         [ -n "$(ls "$cache/lists" 2> /dev/null | grep Packages || true)" ] || apt_here apt-get -q update > /dev/null
         (cd "$work/bb" && apt_here apt-get -q download "busybox-static:$1" > /dev/null)
         dpkg-deb -x "$work"/bb/busybox-static_*"$1".deb "$work/bb/x"
-        cp "$(find "$work/bb/x" -name busybox -type f | head -1)" "$cache/busybox-$1"
+        cp "$(find "$work/bb/x" -path "*/bin/busybox" -type f | head -1)" "$cache/busybox-$1"
     fi
     echo "$cache/busybox-$1"
 }

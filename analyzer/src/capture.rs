@@ -2,6 +2,7 @@
 
 use crate::input::{self, Form, Input};
 use crate::space::AddressSpace;
+use crate::spe::Tables;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
 use anyhow::{Context, Result, bail};
 use contend_bundle::layout::BUILD_ID_LIST;
@@ -11,9 +12,13 @@ use contend_perfdata::{
     SymbolFileKind, WalkReport, Walker,
 };
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file of tables that is larger is none.
+const LARGEST_TABLES: u64 = 1 << 20;
 
 /// As `clock_gettime(2)` numbers it.
 const CLOCK_MONOTONIC: i32 = 1;
@@ -30,6 +35,8 @@ pub struct Capture {
     has_late: bool,
     /// Look-ups in the last address space that were given up.
     given_up: Arc<AtomicU64>,
+    /// What the data-source numbers of Arm SPE mean; absent for what is built in.
+    spe_tables: Option<Tables>,
 }
 
 /// How far the walks through a capture have come.
@@ -58,18 +65,42 @@ impl Meter {
     }
 }
 
+/// How many threads work at most: more take memory and are not faster.
+const MOST_THREADS: usize = 256;
+
+/// Bytes that the chunks of all threads hold together, and those of one thread
+/// however many there are.
+const MOST_IN_CHUNKS: usize = 32 << 20;
+const SMALLEST_SHARE: usize = 64 << 10;
+
 impl Capture {
     /// Opens the capture at `path` (`-` is standard input) for `threads`
-    /// threads, 0 being one for each CPU, and chunks of about `chunk` bytes.
+    /// threads, 0 being one for each CPU, at most 256, and chunks of about `chunk` bytes, less
+    /// where threads are so many that their chunks would fill the memory.
     ///
     /// # Errors
     /// One line that says what is wrong with the path or its content.
     pub fn open(path: &Path, threads: usize, chunk: usize) -> Result<Self> {
+        Self::open_for(path, &[], threads, chunk)
+    }
+
+    /// As [`Capture::open`]; of a bundle with several captures it opens the first of
+    /// one of these kinds of the manifest, and the first one if there is none.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn open_for(path: &Path, kinds: &[&str], threads: usize, chunk: usize) -> Result<Self> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(threads.min(MOST_THREADS))
             .build()
             .context("cannot start threads")?;
-        let input = pool.install(|| input::open(path))?;
+        let share = (MOST_IN_CHUNKS / pool.current_num_threads().max(1)).max(SMALLEST_SHARE);
+        let chunk = chunk.min(share);
+        let input = pool.install(|| input::open(path, kinds))?;
         Ok(Self {
             path: path.to_owned(),
             walker: input.data.walker(chunk),
@@ -78,7 +109,31 @@ impl Capture {
             meter: Arc::default(),
             has_late: false,
             given_up: Arc::default(),
+            spe_tables: None,
         })
+    }
+
+    /// Takes tables of data-source numbers of Arm SPE from a file on top of what is
+    /// built in.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has a line that is none of a table.
+    pub fn use_spe_tables(&mut self, path: &Path) -> Result<()> {
+        let what = || format!("cannot use the SPE tables of {}", path.display());
+        let file = std::fs::File::open(path).with_context(what)?;
+        let mut text = String::new();
+        file.take(LARGEST_TABLES)
+            .read_to_string(&mut text)
+            .with_context(what)?;
+        self.spe_tables = Some(Tables::new(Some(&text)).with_context(what)?);
+        Ok(())
+    }
+
+    /// The tables of data-source numbers of Arm SPE.
+    pub(crate) fn spe_tables(&self) -> Result<Tables> {
+        self.spe_tables
+            .clone()
+            .map_or_else(|| Tables::new(None), Ok)
     }
 
     /// The path as the user named it.

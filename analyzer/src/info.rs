@@ -4,6 +4,7 @@ use crate::capture::Capture;
 pub(crate) use crate::event_kind::EventKind;
 use crate::event_kind::OffCpuLayout;
 use crate::result::{Can, CaptureFacts, EventFacts, Info, Quality};
+use crate::spe::{self, SpeSums, SpeTrace};
 use crate::survey::Survey;
 use contend_perfdata::{WalkReport, record_name};
 use std::collections::BTreeMap;
@@ -11,25 +12,38 @@ use std::collections::BTreeMap;
 /// `PERF_AUXTRACE_ARM_SPE` (`tools/perf/util/auxtrace.h`).
 const AUX_ARM_SPE: u32 = 4;
 
-/// Why captures with Arm SPE data have no memory samples.
-pub(crate) const SPE_NOT_DECODED: &str = "its Arm SPE data is not decoded by this version";
-
 /// The result of a survey.
-pub(crate) fn info(capture: &Capture, survey: &Survey, walk: &WalkReport) -> Info {
+pub(crate) fn info(
+    capture: &Capture,
+    survey: &Survey,
+    walk: &WalkReport,
+    spe: Option<&(SpeTrace, SpeSums)>,
+) -> Info {
     let header = capture.header();
     let kinds = EventKind::all(&header.attrs, &header.features);
     let events = header.attrs.iter().zip(&kinds).zip(&survey.samples);
-    let events = events.map(|((event, kind), &samples)| EventFacts {
-        name: event.display_name(&header.features),
-        kind: kind.name(),
-        samples,
-    });
+    // Records of SPE do not tell their event; there mostly is one.
+    let first_spe = kinds.iter().position(|&kind| kind == EventKind::Spe);
+    let events = events
+        .enumerate()
+        .map(|(index, ((event, kind), &samples))| EventFacts {
+            name: event.display_name(&header.features),
+            kind: kind.name(),
+            samples: if first_spe == Some(index) {
+                samples + survey.spe_records
+            } else {
+                samples
+            },
+        });
     let records = survey.kinds().into_iter();
     let mut named: BTreeMap<String, u64> = BTreeMap::new();
     for (kind, count) in records {
         *named.entry(record_name(kind).into_owned()).or_default() += count;
     }
     let mut quality = Quality::new(capture, survey, walk);
+    if let Some((trace, sums)) = spe {
+        spe::report(capture, trace, sums, &mut quality);
+    }
     if let Some(warning) = cpus_without_node(capture) {
         quality.warnings.push(warning);
     }
@@ -85,12 +99,14 @@ fn answers(
     // The table of events may be cut off.
     let is_spe = kinds.contains(&EventKind::Spe) || survey.aux_kind == Some(AUX_ARM_SPE);
     let has_aux = records.contains_key("AUXTRACE");
+    let has_records = survey.spe_records > 0;
     let memory = match memory {
-        Can::No(_) if is_spe && has_aux => Can::No(SPE_NOT_DECODED.to_owned()),
+        Can::No(_) if has_records => Can::Yes,
         memory => memory,
     };
     let spe = match (is_spe, has_aux) {
-        (true, true) => Can::Yes,
+        (true, true) if has_records => Can::Yes,
+        (true, true) => Can::No("its SPE data has no whole record".to_owned()),
         (true, false) => Can::No("SPE was asked for, but there is no AUX data".to_owned()),
         (false, _) => Can::No(
             "no Arm SPE data: record with `perf record -e arm_spe_0//` on an Arm server".to_owned(),
@@ -136,9 +152,12 @@ mod tests {
         let mut survey = Survey::new(0);
         survey.aux_kind = Some(AUX_ARM_SPE);
         let records = BTreeMap::from([("AUXTRACE".to_owned(), 1)]);
+        assert_ne!(answers(&[], &survey, &records)["spe"], Can::Yes);
+        survey.spe_records = 1;
         let can = answers(&[], &survey, &records);
-        assert_eq!(can["spe"], Can::Yes);
-        assert_eq!(can["c2c"], Can::No(SPE_NOT_DECODED.to_owned()));
+        for question in ["spe", "c2c", "latency"] {
+            assert_eq!(can[question], Can::Yes, "{question}");
+        }
         survey.aux_kind = Some(1);
         assert_ne!(answers(&[], &survey, &records)["spe"], Can::Yes);
     }

@@ -1,6 +1,7 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
+use crate::spe::SpeSums;
 use contend_perfdata::{At, Cursor, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
 use std::collections::BTreeMap;
 
@@ -70,6 +71,8 @@ pub struct Survey {
     rest: u64,
     /// Samples by the index of their event.
     pub samples: Vec<u64>,
+    /// Operations that Arm SPE sampled; they are in no record of their own.
+    pub(crate) spe_records: u64,
     /// Samples whose id no event has.
     pub unknown_event: u64,
     /// Samples whose fields do not fit into their record.
@@ -106,6 +109,7 @@ impl Survey {
             other: BTreeMap::new(),
             rest: 0,
             samples: vec![0; events],
+            spe_records: 0,
             unknown_event: 0,
             malformed_samples: 0,
             malformed_records: 0,
@@ -127,6 +131,15 @@ impl Survey {
     pub fn sample(&mut self, event: usize, time: u64) {
         self.samples[event] += 1;
         self.time(time);
+    }
+
+    /// Notes what Arm SPE sampled.
+    pub(crate) fn spe(&mut self, sums: &SpeSums) {
+        self.spe_records += sums.stats.records;
+        if let Some((first, last)) = sums.times() {
+            self.time(first);
+            self.time(last);
+        }
     }
 
     /// Notes a sample that belongs to no event.
@@ -279,6 +292,7 @@ impl Survey {
         for (count, more) in self.samples.iter_mut().zip(other.samples) {
             *count += more;
         }
+        self.spe_records += other.spe_records;
         self.unknown_event += other.unknown_event;
         self.malformed_samples += other.malformed_samples;
         self.malformed_records += other.malformed_records;

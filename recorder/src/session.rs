@@ -115,7 +115,9 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
                 Ok(true) => {}
                 Ok(false) => {
                     *over = true;
-                    let gone = target_is_gone(&target, workload.is_some())
+                    // Ctrl-C on a terminal reaches the children, too.
+                    let gone = signals.count() > 0
+                        || target_is_gone(&target, workload.is_some())
                         || workload.as_mut().is_some_and(Workload::is_over);
                     if !gone {
                         note(
@@ -161,6 +163,9 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
         }
     }
     if captures.is_empty() {
+        if let Some(workload) = &mut workload {
+            let _ = workload.end();
+        }
         bail!("nothing was recorded: {}", notes.join("; "));
     }
     Ok(Recorded {

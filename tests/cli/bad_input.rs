@@ -27,7 +27,7 @@ fn not_a_capture() {
         scratch.path().to_owned(),
     ];
     for case in cases {
-        for command in ["info", "c2c"] {
+        for command in ["info", "c2c", "latency"] {
             let what = format!("{command} {}", case.display());
             let ended = contend_on(&case, &[command]);
             let line = ended.refused(&what);

@@ -221,6 +221,9 @@ fn every_command_ends_well_on_every_capture() {
             &["info", "--json"],
             &["c2c"],
             &["c2c", "--json", "--show-all"],
+            &["latency", "--json"],
+            &["latency", "--by", "line"],
+            &["latency", "--by", "function"],
             &["offcpu", "--json"],
             &["offcpu", "--by", "stack", "--folded"],
         ] {
@@ -247,7 +250,11 @@ fn fuzzer_findings_cost_nothing() {
     });
     let mut tried = 0;
     for path in odd {
-        for args in [&["info", "--json"][..], &["c2c", "--json"]] {
+        for args in [
+            &["info", "--json"][..],
+            &["c2c", "--json"],
+            &["latency", "--json", "--by", "line"],
+        ] {
             let what = format!("{args:?} {}", path.display());
             let (ended, cost) = contend_measured(path, args);
             ended_well(&what, &ended);

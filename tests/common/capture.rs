@@ -116,6 +116,36 @@ impl Capture {
         out
     }
 
+    /// The same capture with other weights of its samples: whole words of the field.
+    pub(crate) fn with_weights(&self, change: impl Fn(u64) -> u64) -> Vec<u8> {
+        let (place, _) = Samples::new(self.sample_type).weight.expect("a weight");
+        let mut out = self.bytes.clone();
+        for (kind, range) in self.records() {
+            if kind == SAMPLE {
+                let at = range.start + place;
+                let weight = change(u64_at(&out, at));
+                out[at..at + 8].copy_from_slice(&weight.to_le_bytes());
+            }
+        }
+        out
+    }
+
+    /// Address, latency and data source of every sample, in the order of the file.
+    pub(crate) fn accesses(&self) -> Vec<(u64, u64, u64)> {
+        let samples = Samples::new(self.sample_type);
+        let records = self.records().into_iter();
+        records
+            .filter(|(kind, _)| *kind == SAMPLE)
+            .map(|(_, range)| {
+                let record = &self.bytes[range];
+                let (address, source) = samples.read(record);
+                let weight = samples.weight;
+                let latency = weight.map_or(0, |(at, mask)| u64_at(record, at) & mask);
+                (address, latency, source)
+            })
+            .collect()
+    }
+
     /// The counters of `perf c2c` after each record, by the rules of
     /// `c2c_decode_stats` (tools/perf/util/mem-events.c). `nomap` is not among
     /// them: it needs the address spaces.

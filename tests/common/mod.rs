@@ -6,6 +6,8 @@
 
 pub(crate) mod capture;
 pub(crate) mod compare;
+pub(crate) mod distribution;
+pub(crate) mod off_cpu;
 pub(crate) mod perf_report;
 pub(crate) mod synthetic;
 pub(crate) mod truth;

@@ -10,11 +10,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod distributions;
 mod known;
 mod latency;
 mod made;
 mod oracle;
 mod planted;
+mod spe_latency;
 mod waiting;
 
 use common::{compare, skipped};

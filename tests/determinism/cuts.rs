@@ -19,7 +19,7 @@ const TABLES: &[&str] = &["c2c", "--perf-compat", "--show-all"];
 
 /// What is cut: every synthetic capture, some in other containers, a larger one
 /// with many lines, and real ones.
-fn captures(scratch: &Path) -> Vec<PathBuf> {
+pub(crate) fn captures(scratch: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for capture in synthetic::all() {
         files.push(synthetic::written(&capture, scratch));

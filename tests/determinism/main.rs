@@ -8,6 +8,7 @@
 mod common;
 mod containers;
 mod cuts;
+mod latency;
 mod rounds;
 mod stacks;
 

@@ -9,6 +9,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod latency;
 mod names;
 mod offcpu;
 mod perf_compat;

@@ -114,12 +114,14 @@ fn all_of_it_is_answered_elsewhere() {
     locks_agree(&waits, &truths);
     wakers_agree(&waits, &truths);
     let text = waits["stacks"].to_string();
+    // The libraries have no frame pointers, so that the caller of one is skipped: these
+    // are the callers of callers.
     for function in [
-        "wait_for_stock",
-        "wait_for_ledger",
-        "wait_for_signal",
-        "read_pipe",
-        "sleep_plainly",
+        "stock_waiter",
+        "ledger_waiter",
+        "signal_waiter",
+        "pipe_reader",
+        "sleeper",
     ] {
         assert!(text.contains(function), "offcpu does not name {function}");
     }
@@ -145,7 +147,7 @@ fn read_by_perf(folder: &Path, bundle: &Path) {
     assert!(sums.unwrap().success());
     // perf looks for binaries by build-id in a cache of this form.
     let cache = unpacked.display().to_string();
-    for (member, function) in [("cpu", "burn"), ("offcpu", "wait_for_stock")] {
+    for (member, function) in [("cpu", "burn"), ("offcpu", "stock_waiter")] {
         let file = unpacked.join(format!("{member}.perf.data"));
         for args in [
             ["report", "--stdio", "-f", "-i"],
@@ -227,4 +229,60 @@ fn wakers_agree(waits: &Value, truths: &BTreeMap<u64, Truth>) {
             truth.name
         );
     }
+}
+
+/// Without the kernel's types there is no BPF: perf records, which is said, and what is
+/// off the CPU is answered all the same.
+#[test]
+fn without_bpf_perf_records_the_switches() {
+    if !is_root() || !can_record() || !has("unshare") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.tar.zst");
+    let script = format!(
+        "mount -t tmpfs none /sys/kernel/btf && exec {} offcpu -o {} -- sleep 0.5",
+        env!("CARGO_BIN_EXE_contend-record"),
+        out.display()
+    );
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        eprintln!("skipped: this kernel has no BTF that could be taken away");
+        return;
+    }
+    let began = std::time::Instant::now();
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", &script])
+        .output()
+        .unwrap();
+    if !out.exists() && said(&output).contains("mount") {
+        eprintln!("skipped: cannot mount here: {}", said(&output));
+        return;
+    }
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("sched_switch instead"),
+        "{}",
+        said(&output)
+    );
+    let bundle = open(&out);
+    assert!(
+        bundle
+            .manifest()
+            .notes
+            .iter()
+            .any(|note| note.contains("sched_switch instead"))
+    );
+    let Some(contend) = contend() else {
+        return;
+    };
+    let waits = json(&contend, &["offcpu", out.to_str().unwrap(), "--json"]);
+    let threads = waits["threads"].as_array().unwrap();
+    let thread = threads
+        .iter()
+        .find(|thread| thread["comm"] == "sleep")
+        .unwrap();
+    let slept = thread["max_ns"].as_u64().unwrap();
+    // By the clock of the sleep, and by that of this test.
+    let longest = began.elapsed().as_nanos() as u64;
+    assert!((500_000_000..longest).contains(&slept), "{slept}");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod all;
+mod doctor;
 mod hosts;
 mod offcpu;
 mod pack;

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use contend_perfdata::{FileSource, PerfData};
+use contend_record::pack::{Input, Job, Limits, Plan};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,8 +74,8 @@ fn a_bundle_has_the_capture_its_binaries_and_the_kernel() {
 
 #[test]
 fn build_ids_that_perf_did_not_record_are_the_recorders_own() {
-    // Without --buildid-all perf knows only binaries that were sampled in; of -N none.
-    let Some(recorded) = recorded(&["-N", "-B"]) else {
+    // Without --buildid-all perf knows only binaries that were sampled in; with -B none.
+    let Some(recorded) = recorded(&["-B"]) else {
         return;
     };
     let (path, _) = recorded.pack(&[]);
@@ -104,7 +105,7 @@ fn build_ids_that_perf_did_not_record_are_the_recorders_own() {
 
 #[test]
 fn another_build_under_the_same_path_is_not_packed() {
-    for options in [&["--buildid-all"][..], &["-N", "-B"]] {
+    for options in [&["--buildid-all"][..], &["-B"]] {
         let Some(recorded) = recorded(options) else {
             return;
         };
@@ -137,6 +138,7 @@ fn a_deleted_program_that_still_runs_is_packed() {
         .args([
             "record",
             "-q",
+            "-N",
             "--buildid-all",
             "-e",
             "cpu-clock",
@@ -152,11 +154,17 @@ fn a_deleted_program_that_still_runs_is_packed() {
     let place = binary_member(&recorded.program);
     let content = fs::read(&recorded.program).unwrap();
     fs::remove_file(&recorded.program).unwrap();
+    // What a just-in-time compiler leaves for perf is named after the process.
+    let list = PathBuf::from(format!("/tmp/perf-{pid}.map"));
+    fs::write(&list, "1000 10 made\n").unwrap();
     let bundle = recorded.folder.path().join("alive.tar.zst");
     let output = run([Path::new("pack"), &capture, Path::new("-o"), &bundle]);
     child.kill().unwrap();
     child.wait().unwrap();
+    fs::remove_file(&list).unwrap();
     assert!(output.status.success(), "{}", said(&output));
+    let made = format!("perf-{pid}.map");
+    assert_eq!(member(&open(&bundle), &made), b"1000 10 made\n");
     assert_eq!(member(&open(&bundle), &place), content);
 }
 
@@ -279,4 +287,62 @@ fn a_full_disk_is_one_line_and_leaves_nothing_half() {
     );
     assert!(names(small.path()).is_empty());
     assert!(recorded.capture.exists());
+}
+
+#[test]
+fn packing_that_is_given_up_leaves_the_capture() {
+    let Some(recorded) = recorded(&[]) else {
+        return;
+    };
+    let job = Job {
+        inputs: vec![Input {
+            file: recorded.capture.clone(),
+            member: "x.perf.data".into(),
+            ..Input::default()
+        }],
+        ..Job::default()
+    };
+    let before = fs::read(&recorded.capture).unwrap();
+    let error = Plan::new(job)
+        .unwrap()
+        .write(Vec::new(), &|| true)
+        .unwrap_err();
+    assert!(format!("{error:#}").contains("stopped"), "{error:#}");
+    assert_eq!(fs::read(&recorded.capture).unwrap(), before);
+}
+
+#[test]
+fn what_is_too_large_is_left_out_and_named() {
+    let Some(recorded) = recorded(&["--buildid-all"]) else {
+        return;
+    };
+    let pack = |limits: Limits| {
+        let job = Job {
+            inputs: vec![Input {
+                file: recorded.capture.clone(),
+                member: "x.perf.data".into(),
+                ..Input::default()
+            }],
+            limits,
+            ..Job::default()
+        };
+        let plan = Plan::new(job).unwrap();
+        (plan.binaries(), plan.notes().join("\n"))
+    };
+    let usual = Limits::default();
+    let (all, _) = pack(usual);
+    let size = fs::metadata(&recorded.program).unwrap().len();
+    let (small, notes) = pack(Limits {
+        file: size,
+        ..usual
+    });
+    // The program itself fits, the C library does not.
+    assert!(small > 0 && small < all, "{small} of {all}");
+    assert!(
+        notes.contains("libc") && !notes.contains("first"),
+        "{notes}"
+    );
+    let (none, notes) = pack(Limits { total: 0, ..usual });
+    assert_eq!(none, 0);
+    assert!(notes.contains("first"), "{notes}");
 }

@@ -185,10 +185,8 @@ fn monotonic() -> f64 {
         tv_nsec: 0,
     };
     // SAFETY: the pointer is valid during the call.
-    assert_eq!(
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) },
-        0
-    );
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    assert_eq!(result, 0);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
@@ -240,6 +238,58 @@ fn waiting_is_recorded_without_bpf() {
             "{sleeps:?}"
         );
     }
+}
+
+/// perf before 5.10 has no pipe through which it tells.
+#[test]
+fn an_old_perf_is_seen_to_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let workload = Workload::shell("while :; do :; done");
+    let target = Target::Pids(vec![workload.pid()]);
+    let Some(known) = source(Kind::Cpu, &target, folder.path()) else {
+        return;
+    };
+    let mut plan = known.plan().clone();
+    plan.control = false;
+    let mut source = PerfSource::new(plan, folder.path());
+    source.start().unwrap();
+    assert!(source.poll().unwrap());
+    workload.runs(20);
+    let capture = source.stop().unwrap();
+    assert!(capture.notes.is_empty(), "{:?}", capture.notes);
+    assert!(perf_script(&capture.file).lines().count() >= 10);
+}
+
+/// A limit that is reached ends the recording, not the capture.
+#[test]
+fn a_capture_that_reaches_its_limit_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::read(Path::new("/"));
+    let options = PerfOptions {
+        max_bytes: Some(1 << 20),
+        ..PerfOptions::default()
+    };
+    let planned = PerfTool::find(None)
+        .and_then(|tool| plan(&host, &tool, Kind::OffCpu, &Target::All, &options));
+    let mut source = match planned {
+        Ok(plan) => PerfSource::new(plan, folder.path()),
+        Err(refusal) => return eprintln!("skipped: {refusal}"),
+    };
+    let _switches = Workload::shell("while :; do sleep 0.001; done");
+    source.start().unwrap();
+    wait_for(|| (!source.poll().unwrap()).then_some(()));
+    let capture = source.stop().unwrap();
+    let told = capture
+        .notes
+        .iter()
+        .any(|note| note.contains("size limit reached"));
+    assert!(told, "{:?}", capture.notes);
+    assert!(
+        !capture.notes.iter().any(|note| note.contains("partial")),
+        "{:?}",
+        capture.notes
+    );
+    assert!(perf_script(&capture.file).contains("sched:sched_switch"));
 }
 
 #[test]

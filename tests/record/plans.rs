@@ -204,6 +204,21 @@ fn a_driver_that_is_not_loaded_is_loaded() {
     );
 }
 
+#[test]
+fn tracepoints_that_cannot_be_read() {
+    let id = ("sys/kernel/tracing/events/sched/sched_switch/id", "");
+    let absent = hosts::changed("skylake", &[id]);
+    let text = all(&absent, &hosts::perf(), Kind::OffCpu);
+    assert!(text.contains("`mount -t tracefs"), "{text}");
+    let mounts = (
+        "proc/mounts",
+        "tracefs /sys/kernel/tracing tracefs rw,nosuid 0 0\n",
+    );
+    let closed = hosts::changed("skylake", &[id, mounts]);
+    let text = all(&closed, &hosts::perf(), Kind::OffCpu);
+    assert!(text.contains("remount,mode=755"), "{text}");
+}
+
 /// Bits of `CapEff`: none, and CAP_PERFMON alone.
 const NO_RIGHTS: (&str, &str) = ("proc/self/status", "CapEff:\t0000000000000000\n");
 const PERFMON: (&str, &str) = ("proc/self/status", "CapEff:\t0000004000000000\n");

@@ -318,10 +318,11 @@ fn what_is_sent_and_verified_needs_no_copy_here() {
     assert!(capture.exists());
 }
 
+/// The head and the body of a request.
+type Put = (String, Vec<u8>);
+
 /// Answers each PUT in turn; hands out what came.
-fn store(
-    answers: Vec<fn(&[u8]) -> String>,
-) -> (u16, std::thread::JoinHandle<Vec<(String, Vec<u8>)>>) {
+fn store(answers: Vec<fn(&[u8]) -> String>) -> (u16, std::thread::JoinHandle<Vec<Put>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = std::thread::spawn(move || {

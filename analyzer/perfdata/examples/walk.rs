@@ -33,6 +33,7 @@ fn main() {
         range: start..start + length,
         base: 0,
         compressed: false,
+        payload: 0,
     };
     let walker = Walker::new(vec![segment], Endianness::LittleEndian, DEFAULT_CHUNK);
     for _ in 0..walks {

@@ -15,6 +15,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 #[cfg(feature = "read")]
+mod aux;
+#[cfg(feature = "read")]
 mod bytes;
 #[cfg(feature = "read")]
 mod error;
@@ -31,10 +33,14 @@ mod sample;
 #[cfg(feature = "read")]
 mod source;
 #[cfg(feature = "read")]
+mod spe;
+#[cfg(feature = "read")]
 mod walk;
 #[cfg(feature = "write")]
 pub mod write;
 
+#[cfg(feature = "read")]
+pub use aux::{Aux, AuxChunk, AuxFlags, AuxInfo, AuxRecord, Switch};
 #[cfg(feature = "read")]
 pub use bytes::Cursor;
 #[cfg(feature = "read")]
@@ -67,5 +73,10 @@ pub use sample::{
 };
 #[cfg(feature = "read")]
 pub use source::{FileSource, Source};
+#[cfg(feature = "read")]
+pub use spe::{
+    BadPacket, CpuMetadata, Decoded, Midr, OpClass, Operation, Packet, SpeMetadata, SpeRecord,
+    SpeStats, TimeConv, address as spe_address, decode_chunk, event as spe_event,
+};
 #[cfg(feature = "read")]
 pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

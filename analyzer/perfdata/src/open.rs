@@ -1,9 +1,10 @@
 //! Opens a capture: header, events, and where its records are.
 
+use crate::aux::{self, Aux, AuxChunk};
 use crate::error::Error;
 use crate::events::EventTable;
 use crate::header::{Format, Header};
-use crate::record::record_kind::{COMPRESSED, COMPRESSED2, SAMPLE};
+use crate::record::record_kind::{AUXTRACE, AUXTRACE_INFO, COMPRESSED, COMPRESSED2, SAMPLE};
 use crate::source::Source;
 use crate::walk::{RawRecord, Segment, Walker};
 use std::io;
@@ -25,6 +26,10 @@ pub struct PerfData {
     /// already has.
     fronts: Vec<u64>,
     events: EventTable,
+    /// What is walked: the segments, or what they have between chunks of the AUX
+    /// area.
+    runs: Vec<Segment>,
+    aux: Aux,
 }
 
 impl PerfData {
@@ -52,6 +57,7 @@ impl PerfData {
             source: data,
             base: 0,
             compressed: false,
+            payload: 0,
         }];
         for (index, source) in threads.into_iter().enumerate() {
             segments.push(Segment {
@@ -59,16 +65,32 @@ impl PerfData {
                 source,
                 base: (index as u64 + 1) << SEGMENT_SHIFT,
                 compressed: false,
+                payload: 0,
             });
         }
         let mut fronts = Vec::new();
+        // Its index, or the events, tell it where the front is cut.
+        let mut has_aux = !header.features.auxtrace.is_empty();
         for segment in &mut segments {
             let front = scan_front(segment, &mut header).map_err(|source| Error::Io {
                 offset: segment.range.start,
                 source,
             })?;
             segment.compressed = front.compressed;
+            has_aux |= front.has_aux;
             fronts.push(front.end);
+        }
+        let mut aux = Aux::default();
+        let mut runs = segments.clone();
+        if has_aux {
+            runs.clear();
+            for (number, segment) in segments.iter().enumerate() {
+                let found = aux::scan(segment, number, header.endian, &mut aux);
+                runs.extend(found.map_err(|source| Error::Io {
+                    offset: segment.range.start,
+                    source,
+                })?);
+            }
         }
         let events = EventTable::new(&header.attrs, header.endian);
         Ok(Self {
@@ -76,6 +98,8 @@ impl PerfData {
             segments,
             fronts,
             events,
+            runs,
+            aux,
         })
     }
 
@@ -101,7 +125,17 @@ impl PerfData {
 
     /// A walker over all records, in chunks of about `chunk` bytes.
     pub fn walker(&self, chunk: usize) -> Walker {
-        Walker::new(self.segments.clone(), self.header.endian, chunk)
+        Walker::new(self.runs.clone(), self.header.endian, chunk)
+    }
+
+    /// The AUX area.
+    pub fn aux(&self) -> &Aux {
+        &self.aux
+    }
+
+    /// Where the bytes of a chunk of the AUX area are.
+    pub fn source_of(&self, chunk: &AuxChunk) -> Option<&dyn Source> {
+        Some(&*self.segments.get(chunk.segment)?.source)
     }
 
     /// Takes a header-like record that stands behind the first sample, such as
@@ -121,10 +155,12 @@ impl PerfData {
     }
 }
 
-/// What stands in front of the first sample of a segment.
+/// What stands in front of the first sample, or data of the AUX area, of a segment.
 struct Front {
     /// Whether the records behind it are compressed.
     compressed: bool,
+    /// Whether something writes an AUX area.
+    has_aux: bool,
     /// No record of it has this place or a later one.
     end: u64,
 }
@@ -132,13 +168,15 @@ struct Front {
 /// Takes the header-like records in front of the first sample.
 fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<Front> {
     let mut compressed = false;
+    let mut has_aux = false;
     // Places in a segment whose records are compressed count the records alone,
     // without the payloads between them.
     let mut end = segment.base;
     let mut records_end = segment.base;
     segment.scan(header.endian, |record: RawRecord<'_>, payload| {
+        has_aux |= [AUXTRACE, AUXTRACE_INFO].contains(&record.kind);
         match record.kind {
-            SAMPLE => return false,
+            SAMPLE | AUXTRACE => return false,
             COMPRESSED | COMPRESSED2 => {
                 compressed = true;
                 return false;
@@ -154,5 +192,9 @@ fn scan_front(segment: &Segment, header: &mut Header) -> io::Result<Front> {
     if compressed {
         end = records_end;
     }
-    Ok(Front { compressed, end })
+    Ok(Front {
+        compressed,
+        has_aux,
+        end,
+    })
 }

@@ -44,6 +44,7 @@ fn walker(bytes: Vec<u8>, compressed: bool, chunk: usize) -> Walker {
         range,
         base: 0,
         compressed,
+        payload: 0,
     };
     Walker::new(vec![segment], Endianness::LittleEndian, chunk)
 }
@@ -271,6 +272,7 @@ fn damage_is_in_the_order_of_the_segments() {
             range,
             base,
             compressed: false,
+            payload: 0,
         }
     };
     let segments = vec![segment(0, 9), segment(1 << 44, 2), segment(2 << 44, 5)];

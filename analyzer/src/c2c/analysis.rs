@@ -1,6 +1,7 @@
 //! The analysis from end to end.
 
 use super::early::{EarlyRows, HotLines, Versions};
+use super::excess::Excess;
 use super::identity::{self, LineId, RawRef};
 use super::kinds::Totals;
 use super::lines::{RawKey, RawLine};
@@ -14,9 +15,10 @@ use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::memory::{Counter, Counters};
 use crate::space::{AddressSpace, MapId};
+use crate::spe::{SpeSums, SpeTrace};
 use crate::survey::Survey;
 use crate::topology::Topology;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use contend_perfdata::{CpuMode, WalkReport};
 use foldhash::{HashMap, HashSet};
 
@@ -31,6 +33,8 @@ pub enum Sort {
     Local,
     /// Loads that another cache answered, where the hardware cannot tell HITM.
     Peer,
+    /// Cycles of loads beyond the usual, where it can tell neither; of Arm SPE only.
+    Latency,
 }
 
 impl Sort {
@@ -45,6 +49,8 @@ impl Sort {
             Self::Remote => get(Counter::RmtHitm),
             Self::Local => get(Counter::LclHitm),
             Self::Peer => get(Counter::LclPeer) + get(Counter::RmtPeer),
+            // In no counter.
+            Self::Latency => 0,
         }
     }
 }
@@ -76,6 +82,8 @@ pub(super) struct ShownLine {
     pub(super) map: Option<MapId>,
     /// The mode of all its samples.
     pub(super) mode: CpuMode,
+    /// What it is ordered by.
+    pub(super) metric: u64,
     pub(super) detail: LineDetail,
 }
 
@@ -90,6 +98,8 @@ pub struct Analysis {
     pub filtered: u64,
     /// Processes and mappings.
     pub space: AddressSpace,
+    /// What Arm SPE recorded, and what was counted of it.
+    pub(super) spe: Option<(SpeTrace, SpeSums)>,
     /// perf's counters of all samples.
     pub counters: Counters,
     /// Loads and stores whose data address has no mapping.
@@ -104,6 +114,8 @@ pub struct Analysis {
     pub sampled_lines: u64,
     pub(super) totals: Totals,
     pub(super) sort: Sort,
+    /// Present where lines are ordered by it.
+    pub(super) excess: Option<Excess>,
     pub(super) coalesce: Vec<Coalesce>,
     pub(super) lines: Vec<ShownLine>,
     /// Empty unless it was asked for.
@@ -111,6 +123,11 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// What Arm SPE recorded.
+    pub(crate) fn spe(&self) -> Option<&(SpeTrace, SpeSums)> {
+        self.spe.as_ref()
+    }
+
     /// How many samples are memory accesses.
     pub fn memory_samples(&self) -> u64 {
         self.totals.classes.values().map(|total| total.count).sum()
@@ -123,13 +140,17 @@ impl Analysis {
 /// When the capture cannot be read.
 pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> {
     let early_topology = Topology::new(&capture.header().features);
+    let spe = SpeTrace::gather(capture)?;
+    // A cut capture may not tell its architecture.
+    let is_arm = is_arm(capture) || spe.is_some();
     let row_keys = RowKeys::new(options.line_size, &options.coalesce);
     let task = Task {
         filter: &options.filter,
         line_size: options.line_size,
         row_keys,
         topology: &early_topology,
-        hot: hot_lines(capture, &options),
+        spe: spe.as_ref(),
+        hot: hot_lines(is_arm, &options),
     };
     let mut first = pass1::run(capture, &task)?;
     let space = capture.address_space(&mut first.survey);
@@ -147,6 +168,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         let found = pass2::resolve_varying(
             capture,
             &space,
+            spe.as_ref(),
             &options.filter,
             options.line_size,
             &resolved.varying,
@@ -160,12 +182,27 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
     let show_all = options.show_all;
     let sort = match options.sort {
         Some(sort) => sort,
-        None => usual_sort(capture, &first.totals.counters, options.replay),
+        None => {
+            let is_dark = spe.is_some() && !options.replay;
+            usual_sort(is_arm, is_dark, &first.totals.counters, options.replay)
+        }
     };
-    let sums = lines.sums(&first.shards, sort, show_all);
+    let excess = match (&spe, sort) {
+        (Some(trace), Sort::Latency) => Some(Excess::find(
+            capture,
+            trace,
+            &options.filter,
+            options.line_size,
+        )?),
+        (None, Sort::Latency) => {
+            bail!("--sort latency needs Arm SPE data; the capture has none")
+        }
+        _ => None,
+    };
+    let sums = lines.sums(&first.shards, sort, excess.as_ref(), show_all);
     let (shared_lines, shared, unmapped_data) =
         (sums.shared_lines, sums.shared.clone(), sums.unmapped);
-    let shown = lines.shown(&first.shards, sums, sort, show_all);
+    let shown = lines.shown(&first.shards, sums, show_all);
 
     let mut targets = targets(&shown, &first.shards, &resolved.varying);
     let is_early_right = unmapped_code.is_empty() && topology == early_topology;
@@ -198,6 +235,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
                 .collect(),
             unmapped_code,
             versions,
+            spe: spe.as_ref(),
             replay: options.replay,
         };
         pass2::run(capture, &plan, filed)?
@@ -213,12 +251,15 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         .into_iter()
         .zip(details)
         .map(|(line, detail)| {
-            let Shown { first, key, .. } = line;
+            let Shown {
+                first, key, metric, ..
+            } = line;
             let mode = CpuMode::from_misc(u16::from(key.mode));
             ShownLine {
                 address: key.line,
                 map: space.find(mode, key.pid, key.line, first),
                 mode,
+                metric,
                 detail,
             }
         })
@@ -228,6 +269,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         walk: first.report,
         filtered: first.filtered,
         space,
+        spe: spe.zip(first.spe),
         counters,
         unmapped_data,
         unmapped_code,
@@ -236,6 +278,7 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         sampled_lines: lines.len() as u64,
         totals: first.totals,
         sort,
+        excess,
         coalesce: options.coalesce,
         lines: shown_lines,
         replayed,
@@ -244,16 +287,12 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
 
 /// What finds the lines whose rows the first pass files; absent where the second
 /// one has to see every sample, or every line.
-fn hot_lines(capture: &Capture, options: &Options<'_>) -> Option<HotLines> {
+fn hot_lines(is_arm: bool, options: &Options<'_>) -> Option<HotLines> {
     if options.replay || options.show_all {
         return None;
     }
     // Whether an Arm capture has any HITM is not known yet.
-    let guess = if is_arm(capture) {
-        Sort::Peer
-    } else {
-        Sort::Total
-    };
+    let guess = if is_arm { Sort::Peer } else { Sort::Total };
     HotLines::new(options.sort.unwrap_or(guess), &options.coalesce)
 }
 
@@ -293,9 +332,13 @@ fn is_arm(capture: &Capture) -> bool {
 }
 
 /// The order of lines unless asked otherwise. perf takes peer snoops for every
-/// Arm capture, as few Arm cores tell HITM.
-fn usual_sort(capture: &Capture, counters: &Counters, as_perf: bool) -> Sort {
-    if is_arm(capture) && (as_perf || counters.get(Counter::TotHitm) == 0) {
+/// Arm capture, as few Arm cores tell HITM. Where the hardware (`is_dark`: it may be
+/// so) tells of neither there is latency.
+fn usual_sort(is_arm: bool, is_dark: bool, counters: &Counters, as_perf: bool) -> Sort {
+    let is_told = counters.get(Counter::TotHitm) + counters.get(Counter::TotPeer) > 0;
+    if is_dark && !is_told {
+        Sort::Latency
+    } else if is_arm && (as_perf || counters.get(Counter::TotHitm) == 0) {
         Sort::Peer
     } else {
         Sort::Total

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 /// A line, in the order in which perf breaks ties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct LineId {
+pub(crate) struct LineId {
     mode: u8,
     unmapped: bool,
     order: u32,
@@ -25,7 +25,7 @@ pub(super) struct LineId {
 
 impl LineId {
     /// The line of a raw line under a mapping.
-    pub(super) fn new(space: &AddressSpace, key: RawKey, map: Option<MapId>) -> Self {
+    pub(crate) fn new(space: &AddressSpace, key: RawKey, map: Option<MapId>) -> Self {
         let Some(map) = map else {
             return Self {
                 mode: key.mode,
@@ -50,7 +50,7 @@ impl LineId {
     }
 
     /// Whether the data address has no mapping.
-    pub(super) fn is_unmapped(&self) -> bool {
+    pub(crate) fn is_unmapped(&self) -> bool {
         self.unmapped
     }
 }

@@ -76,7 +76,9 @@ pub(super) struct KindId(u32);
 /// The kinds that one thread has met.
 pub(super) struct Kinds {
     cache: Vec<(u64, u32)>,
-    interned: HashMap<(Delta, Option<Class>), u32>,
+    /// The same for samples whose data source perf has other than it is told.
+    told_cache: Vec<(u64, u64, u32)>,
+    interned: HashMap<(Delta, Option<Class>, bool), u32>,
     kinds: Vec<Kind>,
     folded: Totals,
 }
@@ -85,6 +87,7 @@ impl Kinds {
     pub(super) fn new() -> Self {
         Self {
             cache: vec![(0, 0); CACHE_SLOTS],
+            told_cache: Vec::new(),
             interned: HashMap::default(),
             kinds: Vec::new(),
             folded: Totals::default(),
@@ -100,29 +103,61 @@ impl Kinds {
         if cached == key {
             return KindId(id);
         }
-        let id = self.intern(src, has_addr);
+        let id = self.intern(src, src, has_addr);
         self.cache[slot] = (key, id.0);
         id
     }
 
+    /// The kind of a sample whose data source is `src` for perf's counters and
+    /// `told` for everything else.
+    #[inline]
+    pub(super) fn of_told(&mut self, src: DataSrc, told: DataSrc, has_addr: bool) -> KindId {
+        if src == told {
+            return self.of(src, has_addr);
+        }
+        if self.told_cache.is_empty() {
+            self.told_cache = vec![(0, 0, 0); CACHE_SLOTS];
+        }
+        let key = (src.0 & RELEVANT) | VALID | if has_addr { HAS_ADDR } else { 0 };
+        let told_key = told.0 & RELEVANT;
+        let mixed = key ^ told_key.rotate_left(29);
+        let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
+        let (cached, cached_told, id) = self.told_cache[slot];
+        if (cached, cached_told) == (key, told_key) {
+            return KindId(id);
+        }
+        let id = self.intern(src, told, has_addr);
+        self.told_cache[slot] = (key, told_key, id.0);
+        id
+    }
+
     #[cold]
-    fn intern(&mut self, src: DataSrc, has_addr: bool) -> KindId {
+    fn intern(&mut self, src: DataSrc, told: DataSrc, has_addr: bool) -> KindId {
         let delta = Delta::of(src, has_addr);
-        let class = Class::of(src);
+        let class = Class::of(told);
+        // What perf counts as locked is in its counters already.
+        let is_atomic = src != told && told.lock() & DataSrc::LOCK_LOCKED != 0;
         let kinds = &mut self.kinds;
-        let id = *self.interned.entry((delta, class)).or_insert_with(|| {
-            kinds.push(Kind {
-                delta,
-                class,
-                line: line_delta(&delta),
-                is_looked_up: delta.can_be_nomap(),
-                mean: mean_of(&delta),
-                one_use: Use::of(&delta, class.as_ref()),
-                count: 0,
-                latency_sum: 0,
+        let id = *self
+            .interned
+            .entry((delta, class, is_atomic))
+            .or_insert_with(|| {
+                kinds.push(Kind {
+                    delta,
+                    class,
+                    line: line_delta(&delta),
+                    is_looked_up: delta.can_be_nomap(),
+                    mean: mean_of(&delta),
+                    one_use: if is_atomic {
+                        Use::of(&delta, class.as_ref()).atomic()
+                    } else {
+                        Use::of(&delta, class.as_ref())
+                    },
+                    count: 0,
+                    latency_sum: 0,
+                });
+                (kinds.len() - 1) as u32
             });
-            (kinds.len() - 1) as u32
-        });
         KindId(id)
     }
 
@@ -159,6 +194,7 @@ impl Kinds {
 
     fn fold(&mut self) {
         self.cache.fill((0, 0));
+        self.told_cache.fill((0, 0, 0));
         self.interned.clear();
         for kind in self.kinds.drain(..) {
             self.folded.counters.add_delta(&kind.delta, kind.count);

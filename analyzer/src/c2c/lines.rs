@@ -10,13 +10,13 @@ pub(super) type Hashing = foldhash::fast::RandomState;
 
 /// A line as a sample names it: by virtual address, process and CPU mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RawKey {
+pub(crate) struct RawKey {
     /// The address of the line's first byte (AVMA).
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// The process; addresses of kernel mode carry it too.
-    pub(super) pid: i32,
+    pub(crate) pid: i32,
     /// `misc & 7` of the sample.
-    pub(super) mode: u8,
+    pub(crate) mode: u8,
 }
 
 impl RawKey {

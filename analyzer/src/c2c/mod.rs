@@ -15,6 +15,7 @@ mod analysis;
 mod code_pages;
 mod counts;
 mod early;
+mod excess;
 mod identity;
 mod idset;
 mod kinds;
@@ -34,6 +35,8 @@ mod uses;
 mod verdict;
 
 pub use analysis::{Analysis, Options, Sort, analyze};
+pub(crate) use identity::LineId;
+pub(crate) use lines::RawKey;
 pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;

@@ -10,11 +10,13 @@ use super::rows::{Filed, RowKeys, Rows};
 use super::shards::RawLines;
 use crate::capture::Capture;
 use crate::filter::Filter;
+use crate::spe::{Ops, SpeSums, SpeTrace};
 use crate::survey::{SAMPLE, Survey};
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, Batch, EventTable, MemorySample, WalkReport};
+use contend_perfdata::{At, Batch, DataSrc, EventTable, MemorySample, WalkReport};
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// What the first pass found.
 pub(super) struct Found {
@@ -27,6 +29,8 @@ pub(super) struct Found {
     pub(super) early: EarlyRows,
     /// Samples that the user's filters left out.
     pub(super) filtered: u64,
+    /// What was counted of Arm SPE's operations.
+    pub(super) spe: Option<SpeSums>,
 }
 
 /// What the first pass is to do.
@@ -35,6 +39,8 @@ pub(super) struct Task<'a> {
     pub(super) line_size: u64,
     pub(super) row_keys: RowKeys,
     pub(super) topology: &'a Topology,
+    /// What Arm SPE recorded.
+    pub(super) spe: Option<&'a SpeTrace>,
     /// Finds the hot lines; absent where no rows are to be filed.
     pub(super) hot: Option<HotLines>,
 }
@@ -50,6 +56,10 @@ struct Worker {
     metric: u64,
     filtered: u64,
     block: [Taken; BLOCK],
+    /// The data sources as they are told, where perf has others.
+    told: [DataSrc; BLOCK],
+    /// Whether perf has others.
+    has_told: bool,
     /// How many of the block are there.
     filled: usize,
 }
@@ -87,6 +97,8 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
             metric: 0,
             filtered: 0,
             block: [Taken::default(); BLOCK],
+            told: [DataSrc(0); BLOCK],
+            has_told: false,
             filled: 0,
         },
         |worker, batch| {
@@ -102,6 +114,32 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
             worker.kinds.fold_if_large();
         },
     )?;
+    let mut spe_sums = None;
+    if let Some(trace) = task.spe {
+        let waiting = Mutex::new(workers);
+        let wake = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (states, sums) = trace.chunks(
+            capture,
+            |_| true,
+            wake,
+            |worker, ops| {
+                let Some(worker) = worker else {
+                    return;
+                };
+                let hot = task.hot.as_ref().filter(|hot| !hot.is_off());
+                let set = hot.map(HotLines::current);
+                worker.lines.tell(set.clone());
+                worker.operations(ops, task, &table);
+                if let (Some(hot), Some(set)) = (hot, set) {
+                    worker.versions.note(ops.pos(), set.version());
+                    worker.teach(hot);
+                }
+                worker.kinds.fold_if_large();
+            },
+        )?;
+        workers = states.into_iter().flatten().collect();
+        spe_sums = Some(sums);
+    }
     capture.pool().install(|| {
         let workers = workers.par_iter_mut();
         workers.for_each(|worker| worker.lines.finish(&table));
@@ -120,14 +158,19 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
     }
     let early = task.hot.as_ref();
     let early = early.map(|hot| EarlyRows::join(hot, filed.into_iter()));
+    let mut survey = capture.finish_survey(surveys)?;
+    if let Some(sums) = &spe_sums {
+        survey.spe(sums);
+    }
     Ok(Found {
-        survey: capture.finish_survey(surveys)?,
+        survey,
         report,
         totals,
         shards: table.into_shards(),
         code,
         early: early.unwrap_or_default(),
         filtered,
+        spe: spe_sums,
     })
 }
 
@@ -170,6 +213,34 @@ impl Worker {
         self.take(task, table);
     }
 
+    /// Takes the operations of a chunk that perf takes for memory samples.
+    fn operations(&mut self, ops: &mut Ops<'_>, task: &Task<'_>, table: &RawLines) {
+        let filter = task.filter;
+        let takes_all = filter.is_empty();
+        self.has_told = true;
+        ops.each(|op| {
+            if !op.is_perf_memory() {
+                return;
+            }
+            let place = self.filled % BLOCK;
+            let taken = &mut self.block[place];
+            taken.sample = op.sample();
+            taken.key = RawKey::new(&taken.sample, op.mode as u16, task.line_size);
+            taken.pos = op.at.pos;
+            self.told[place] = op.told;
+            if !takes_all && !is_accepted(filter, taken) {
+                self.filtered += 1;
+                return;
+            }
+            self.filled += 1;
+            if self.filled == BLOCK {
+                self.take(task, table);
+            }
+        });
+        self.take(task, table);
+        self.has_told = false;
+    }
+
     /// Counts and files the samples of the block: a step for all of them, then the
     /// next step, because a loop that does everything for each has more on its
     /// hands than the processor has registers.
@@ -178,9 +249,17 @@ impl Worker {
         let taken = &self.block[..self.filled.min(BLOCK)];
         self.filled = 0;
         let mut kinds = [KindId::default(); BLOCK];
-        for (kind, Taken { sample, .. }) in kinds.iter_mut().zip(taken) {
-            *kind = self.kinds.of(sample.data_src, sample.addr != 0);
-            self.kinds.count(*kind, sample.weight);
+        if self.has_told {
+            let steps = kinds.iter_mut().zip(taken).zip(&self.told);
+            for ((kind, Taken { sample, .. }), &told) in steps {
+                *kind = self.kinds.of_told(sample.data_src, told, sample.addr != 0);
+                self.kinds.count(*kind, sample.weight);
+            }
+        } else {
+            for (kind, Taken { sample, .. }) in kinds.iter_mut().zip(taken) {
+                *kind = self.kinds.of(sample.data_src, sample.addr != 0);
+                self.kinds.count(*kind, sample.weight);
+            }
         }
         let places = self.lines.fetch(taken.iter().map(|taken| &taken.key));
         let mut hot = [0; BLOCK];

@@ -12,11 +12,13 @@ use super::sieve::Sieve;
 use crate::capture::Capture;
 use crate::filter::Filter;
 use crate::space::AddressSpace;
+use crate::spe::{Ops, SpeTrace};
 use crate::survey::SAMPLE;
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, Batch, CpuMode, EventTable, MemorySample};
+use contend_perfdata::{At, Batch, CpuMode, DataSrc, EventTable, MemorySample};
 use foldhash::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// Where the samples of a raw line go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub(super) struct Plan<'a> {
     pub(super) unmapped_code: HashSet<CodePage>,
     /// What the first pass walked each chunk with.
     pub(super) versions: Versions,
+    /// What Arm SPE recorded.
+    pub(super) spe: Option<&'a SpeTrace>,
     /// Whether to keep what [`super::replay`] needs.
     pub(super) replay: bool,
 }
@@ -99,6 +103,23 @@ pub(super) fn run(capture: &Capture, plan: &Plan<'_>, filed: Rows) -> Result<Det
             kinds.fold_if_large();
         },
     )?;
+    let mut workers = workers;
+    if let Some(trace) = plan.spe {
+        let waiting = Mutex::new(workers);
+        let wake = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (states, _) = trace.chunks(
+            capture,
+            |first| plan.versions.at(first) < latest,
+            wake,
+            |worker, ops| {
+                if let Some((kinds, details)) = worker {
+                    details.operations(ops, plan, kinds);
+                    kinds.fold_if_large();
+                }
+            },
+        )?;
+        workers = states.into_iter().flatten().collect();
+    }
     for (_, details) in workers {
         all.unmapped_code += details.unmapped_code;
         all.unmapped_code_only += details.unmapped_code_only;
@@ -112,30 +133,44 @@ pub(super) fn run(capture: &Capture, plan: &Plan<'_>, filed: Rows) -> Result<Det
 pub(super) fn resolve_varying(
     capture: &Capture,
     space: &AddressSpace,
+    spe: Option<&SpeTrace>,
     filter: &Filter,
     line_size: u64,
     varying: &HashSet<RawKey>,
 ) -> Result<HashMap<LineId, RawLine>> {
     let events = capture.data().events();
     let sieve = Sieve::new(varying.iter().map(|key| key.line));
-    let (workers, _) = capture.walk(
-        || (Kinds::new(), HashMap::<LineId, RawLine>::default()),
-        |(kinds, lines), batch| {
-            let wanted = |addr| sieve.may_hold(addr & !(line_size - 1));
-            each_sample(batch, events, filter, wanted, |sample, misc, at| {
-                let key = RawKey::new(sample, misc, line_size);
-                if !varying.contains(&key) {
-                    return;
-                }
-                let kind = kinds.of(sample.data_src, sample.addr != 0);
-                let id = line_of(space, sample, key, at);
-                let line = lines.entry(id).or_insert_with(|| RawLine::new(key, at));
-                line.file(key, at);
-                line.counts.add(&kinds.get(kind).line.into());
-            });
-            kinds.fold_if_large();
-        },
-    )?;
+    type State = (Kinds, HashMap<LineId, RawLine>);
+    let start = || -> State { (Kinds::new(), HashMap::default()) };
+    let wanted = |addr| sieve.may_hold(addr & !(line_size - 1));
+    let file = |(kinds, lines): &mut State, found: &Found<'_>| {
+        let Found { sample, at, .. } = *found;
+        let key = RawKey::new(sample, found.misc, line_size);
+        if !varying.contains(&key) {
+            return;
+        }
+        let kind = kinds.of_told(sample.data_src, found.told, sample.addr != 0);
+        let id = line_of(space, sample, key, at);
+        let line = lines.entry(id).or_insert_with(|| RawLine::new(key, at));
+        line.file(key, at);
+        line.counts.add(&kinds.get(kind).line.into());
+    };
+    let (mut workers, _) = capture.walk(start, |state, batch| {
+        each_sample(batch, events, filter, wanted, |found| file(state, found));
+        state.0.fold_if_large();
+    })?;
+    if let Some(trace) = spe {
+        let (more, _) = trace.chunks(
+            capture,
+            |_| true,
+            start,
+            |state, ops| {
+                each_operation(ops, filter, wanted, |found| file(state, found));
+                state.0.fold_if_large();
+            },
+        )?;
+        workers.extend(more);
+    }
     let mut all: HashMap<LineId, RawLine> = HashMap::default();
     for (_, lines) in workers {
         for (id, more) in lines {
@@ -158,6 +193,40 @@ fn line_of(space: &AddressSpace, sample: &MemorySample, key: RawKey, at: At) -> 
     LineId::new(space, key, map)
 }
 
+/// A sample that is looked for.
+struct Found<'a> {
+    sample: &'a MemorySample,
+    /// Its data source as it is told; perf may have another.
+    told: DataSrc,
+    misc: u16,
+    at: At,
+}
+
+/// Calls `each` with every operation that perf takes for a memory sample, whose
+/// data address is `wanted`, and that the filter accepts.
+fn each_operation(
+    ops: &mut Ops<'_>,
+    filter: &Filter,
+    wanted: impl Fn(u64) -> bool,
+    mut each: impl FnMut(&Found<'_>),
+) {
+    let takes_all = filter.is_empty();
+    ops.each(|op| {
+        if !op.is_perf_memory() || !wanted(op.addr) {
+            return;
+        }
+        let sample = op.sample();
+        if takes_all || filter.accepts(&sample, op.at) {
+            each(&Found {
+                sample: &sample,
+                told: op.told,
+                misc: op.mode as u16,
+                at: op.at,
+            });
+        }
+    });
+}
+
 /// Calls `each` with every sample that can be decoded, whose data address is
 /// `wanted`, and that the filter accepts.
 fn each_sample(
@@ -165,7 +234,7 @@ fn each_sample(
     events: &EventTable,
     filter: &Filter,
     wanted: impl Fn(u64) -> bool,
-    mut each: impl FnMut(&MemorySample, u16, At),
+    mut each: impl FnMut(&Found<'_>),
 ) {
     let takes_all = filter.is_empty();
     let mut sample = MemorySample::default();
@@ -194,7 +263,12 @@ fn each_sample(
             pos: record.pos,
         };
         if takes_all || filter.accepts(&sample, at) {
-            each(&sample, record.misc, at);
+            each(&Found {
+                sample: &sample,
+                told: sample.data_src,
+                misc: record.misc,
+                at,
+            });
         }
     }
 }
@@ -203,54 +277,73 @@ impl Details {
     fn batch(&mut self, batch: &Batch, events: &EventTable, plan: &Plan<'_>, kinds: &mut Kinds) {
         let version = plan.versions.at(batch.first_pos());
         let wanted = |addr| plan.sieve.may_hold(addr & !(plan.line_size - 1));
-        each_sample(batch, events, plan.filter, wanted, |sample, misc, at| {
-            let key = RawKey::new(sample, misc, plan.line_size);
-            // The line, and whether its data is mapped.
-            let line = match plan.targets.get(&key) {
-                Some(target) if target.since() <= version => None,
-                Some(&Target::Shown {
-                    line, is_mapped, ..
-                }) => Some((line, is_mapped)),
-                Some(Target::Varies) => {
-                    let id = line_of(plan.space, sample, key, at);
-                    let line = plan.shown.get(&id);
-                    line.map(|&line| (line, !id.is_unmapped()))
-                }
-                None => None,
-            };
-            let kind = kinds.of(sample.data_src, sample.addr != 0);
-            let kind = kinds.get(kind);
-            let code_is_mapped = !kind.is_looked_up || plan.code_is_mapped(sample, at);
-            if !code_is_mapped {
-                let mode = CpuMode::from_misc(misc);
-                let data = plan.space.find(mode, sample.pid, sample.addr, at);
-                self.unmapped_code += 1;
-                self.unmapped_code_only += u64::from(data.is_some());
-            }
-            let Some((line, is_mapped)) = line else {
-                return;
-            };
-            let row = plan.row_key(sample, at);
-            let filed = Filed {
-                sample,
-                at,
-                kind,
-                nomap: kind.is_looked_up && !(is_mapped && code_is_mapped),
-                memory_node: plan.topology.node_of_address(sample.phys_addr),
-            };
-            self.rows.add(line, row, &filed);
-            if plan.replay {
-                self.replay.push(Replay {
-                    line,
-                    at,
-                    row,
-                    phys_addr: sample.phys_addr,
-                    phys_node_known: filed.memory_node.is_some(),
-                    weight: sample.weight,
-                    mean: kind.mean,
-                });
-            }
+        each_sample(batch, events, plan.filter, wanted, |found| {
+            self.file(found, version, plan, kinds);
         });
+    }
+
+    fn operations(&mut self, ops: &mut Ops<'_>, plan: &Plan<'_>, kinds: &mut Kinds) {
+        let version = plan.versions.at(ops.pos());
+        let wanted = |addr| plan.sieve.may_hold(addr & !(plan.line_size - 1));
+        each_operation(ops, plan.filter, wanted, |found| {
+            self.file(found, version, plan, kinds);
+        });
+    }
+
+    fn file(&mut self, found: &Found<'_>, version: u32, plan: &Plan<'_>, kinds: &mut Kinds) {
+        let Found {
+            sample,
+            told,
+            misc,
+            at,
+        } = *found;
+
+        let key = RawKey::new(sample, misc, plan.line_size);
+        // The line, and whether its data is mapped.
+        let line = match plan.targets.get(&key) {
+            Some(target) if target.since() <= version => None,
+            Some(&Target::Shown {
+                line, is_mapped, ..
+            }) => Some((line, is_mapped)),
+            Some(Target::Varies) => {
+                let id = line_of(plan.space, sample, key, at);
+                let line = plan.shown.get(&id);
+                line.map(|&line| (line, !id.is_unmapped()))
+            }
+            None => None,
+        };
+        let kind = kinds.of_told(sample.data_src, told, sample.addr != 0);
+        let kind = kinds.get(kind);
+        let code_is_mapped = !kind.is_looked_up || plan.code_is_mapped(sample, at);
+        if !code_is_mapped {
+            let mode = CpuMode::from_misc(misc);
+            let data = plan.space.find(mode, sample.pid, sample.addr, at);
+            self.unmapped_code += 1;
+            self.unmapped_code_only += u64::from(data.is_some());
+        }
+        let Some((line, is_mapped)) = line else {
+            return;
+        };
+        let row = plan.row_key(sample, at);
+        let filed = Filed {
+            sample,
+            at,
+            kind,
+            nomap: kind.is_looked_up && !(is_mapped && code_is_mapped),
+            memory_node: plan.topology.node_of_address(sample.phys_addr),
+        };
+        self.rows.add(line, row, &filed);
+        if plan.replay {
+            self.replay.push(Replay {
+                line,
+                at,
+                row,
+                phys_addr: sample.phys_addr,
+                phys_node_known: filed.memory_node.is_some(),
+                weight: sample.weight,
+                mean: kind.mean,
+            });
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::analysis::Sort;
 use super::counts::LineCounts;
+use super::excess::Excess;
 use super::identity::{LineId, RawRef};
 use super::lines::{RawKey, RawLine};
 use crate::memory::Counters;
@@ -18,6 +19,8 @@ pub(super) struct Shown {
     /// Its first sample, and the raw line of that.
     pub(super) first: At,
     pub(super) key: RawKey,
+    /// What it is ordered by.
+    pub(super) metric: u64,
     /// The raw lines that are in the table.
     pub(super) raw: Vec<RawRef>,
 }
@@ -29,6 +32,8 @@ pub(super) struct Sums {
     pub(super) shared: Counters,
     /// How many loads and stores have no mapping for their data.
     pub(super) unmapped: u64,
+    /// The metric of all shared lines; of all lines where it is latency.
+    metric: u64,
     /// The metric of every line that may be shown.
     candidates: Vec<(u64, (u32, u32))>,
 }
@@ -103,11 +108,18 @@ impl Lines {
     }
 
     /// Goes over all lines once.
-    pub(super) fn sums(&self, shards: &[Vec<RawLine>], sort: Sort, show_all: bool) -> Sums {
+    pub(super) fn sums(
+        &self,
+        shards: &[Vec<RawLine>],
+        sort: Sort,
+        excess: Option<&Excess>,
+        show_all: bool,
+    ) -> Sums {
         let mut sums = Sums {
             shared_lines: 0,
             shared: Counters::default(),
             unmapped: 0,
+            metric: 0,
             candidates: Vec::new(),
         };
         for &group in &self.groups {
@@ -119,28 +131,34 @@ impl Lines {
             if self.group(group)[0].0.is_unmapped() {
                 sums.unmapped += counts.looked_up();
             }
-            let metric = sort.metric_by(|counter| counts.get(counter));
+            let metric = match excess {
+                Some(excess) => {
+                    let places = self.group(group).iter();
+                    let of =
+                        |&(_, place): &(LineId, RawRef)| excess.of(&self.raw(shards, place).key);
+                    places.map(of).sum()
+                }
+                None => sort.metric_by(|counter| counts.get(counter)),
+            };
             if metric > 0 || show_all {
                 sums.candidates.push((metric, group));
             }
         }
+        sums.metric = match excess {
+            Some(excess) => excess.total,
+            None => sort.metric(&sums.shared),
+        };
         sums
     }
 
     /// The lines to show, in perf's order.
-    pub(super) fn shown(
-        &self,
-        shards: &[Vec<RawLine>],
-        sums: Sums,
-        sort: Sort,
-        show_all: bool,
-    ) -> Vec<Shown> {
-        let total = sort.metric(&sums.shared) as f64;
+    pub(super) fn shown(&self, shards: &[Vec<RawLine>], sums: Sums, show_all: bool) -> Vec<Shown> {
+        let total = sums.metric as f64;
         let mut chosen = sums.candidates;
         chosen.retain(|(metric, _)| show_all || *metric as f64 / total >= SHOWN_SHARE);
         // Stable: ties stay in the order of the groups.
         chosen.sort_by_key(|(metric, _)| std::cmp::Reverse(*metric));
-        let shown = chosen.into_iter().filter_map(|(_, group)| {
+        let shown = chosen.into_iter().filter_map(|(metric, group)| {
             let group = self.group(group);
             let places = group.iter().map(|(_, place)| *place);
             let raw = places.clone().map(|place| self.raw(shards, place));
@@ -149,6 +167,7 @@ impl Lines {
                 id: group[0].0,
                 first,
                 key,
+                metric,
                 raw: places.filter(|place| place.shard != VARYING).collect(),
             })
         });

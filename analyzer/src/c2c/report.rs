@@ -14,6 +14,7 @@ use crate::result::{
     MemoryObject, Quality, Ratios, Row, Variable,
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
+use crate::spe;
 use crate::stats::{Ratio, Weights};
 use crate::symbols::{Jit, Locator, Names, Spot, SymbolSources};
 use crate::topology::Topology;
@@ -51,10 +52,23 @@ pub fn report(
     quality.unmapped_addr = Some(analysis.unmapped_data);
     quality.unresolved_ip = Some(analysis.unmapped_code);
     quality.skip(FILTERED, analysis.filtered);
+    if let Some((trace, sums)) = &analysis.spe {
+        spe::report(capture, trace, sums, &mut quality);
+    }
     for (reason, count) in analysis.space.notes() {
         quality.skip(reason, *count);
     }
-    let metric_total = analysis.sort.metric(&analysis.counters);
+    let metric_total = match &analysis.excess {
+        Some(excess) => excess.total,
+        None => analysis.sort.metric(&analysis.counters),
+    };
+    let baseline = analysis.excess.as_ref().map(|excess| excess.baseline);
+    if let Some(baseline) = baseline {
+        quality.warnings.push(format!(
+            "neither HITM nor peer snoops order the lines here but excess latency: the cycles of \
+             their loads beyond {baseline} each, the median of all loads"
+        ));
+    }
     let events = capture.header().attrs.iter();
     let compat = Compat {
         events: events
@@ -77,6 +91,7 @@ pub fn report(
         names: Names::default(),
         topology: &topology,
         sort,
+        baseline,
         coalesce: &coalesce,
         end: At {
             time: u64::MAX,
@@ -96,6 +111,7 @@ pub fn report(
         capture: facts,
         quality,
         sort: sort.name(),
+        baseline_latency: baseline,
         perf_counters: analysis.counters,
         sampled_lines: analysis.sampled_lines,
         shared_lines: analysis.shared_lines,
@@ -115,6 +131,7 @@ impl Sort {
             Self::Remote => "rmt",
             Self::Local => "lcl",
             Self::Peer => "peer",
+            Self::Latency => "latency",
         }
     }
 
@@ -125,6 +142,7 @@ impl Sort {
             Self::Remote => &[Counter::RmtHitm, Counter::LclHitm],
             Self::Local => &[Counter::LclHitm, Counter::RmtHitm],
             Self::Peer => &[Counter::TotPeer],
+            Self::Latency => &[Counter::Store, Counter::Load],
         }
     }
 }
@@ -163,6 +181,8 @@ struct Context<'a> {
     names: Names,
     topology: &'a Topology,
     sort: Sort,
+    /// The usual latency, where lines are ordered by what is beyond.
+    baseline: Option<u64>,
     coalesce: &'a [Coalesce],
     /// Behind every record.
     end: At,
@@ -176,6 +196,7 @@ impl Context<'_> {
             address,
             map,
             mode,
+            metric: ordered_by,
             detail,
         } = line;
         let LineDetail {
@@ -183,7 +204,10 @@ impl Context<'_> {
             rows,
             uses,
         } = detail;
-        let judgement = verdict::judge(&uses);
+        let mut judgement = verdict::judge(&uses);
+        if let Some(baseline) = self.baseline {
+            verdict::unjudged(&mut judgement, &uses, ordered_by, baseline);
+        }
         let counters = part.counters();
         let (mut rows, hidden): (Vec<_>, Vec<_>) = rows
             .into_iter()
@@ -204,7 +228,10 @@ impl Context<'_> {
             },
             None => LineCompat::default(),
         };
-        let metric = self.sort.metric(&counters);
+        let metric = match self.sort {
+            Sort::Latency => ordered_by,
+            sort => sort.metric(&counters),
+        };
         let memory_nodes: Vec<u32> = part.memory_nodes.iter().collect();
         Line {
             rank,
@@ -216,6 +243,7 @@ impl Context<'_> {
             },
             node: memory_nodes,
             object: map.map(|map| self.object(map, place, &rows)),
+            excess_latency: self.baseline.map(|_| ordered_by),
             latency: latency(&mut part),
             verdict: judgement.verdict,
             why: judgement.why,

@@ -41,6 +41,19 @@ impl Use {
         }
     }
 
+    /// The same of an atomic read-modify-write: where it was sampled as a load it
+    /// wrote too.
+    pub(super) fn atomic(self) -> Self {
+        if self.loads == 0 {
+            return self;
+        }
+        Self {
+            store_events: 1,
+            locked_events: 1,
+            ..self
+        }
+    }
+
     /// Adds one sample of a kind; `one` is what it adds with a period of 1.
     #[inline]
     pub(super) fn add_sample(&mut self, one: &Self, period: u64) {

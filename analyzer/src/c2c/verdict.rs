@@ -209,6 +209,23 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     }
 }
 
+/// Says of a line without a verdict why it is shown, where lines are ordered by
+/// latency.
+pub(super) fn unjudged(
+    judgement: &mut Judgement,
+    uses: &HashMap<UseKey, Use>,
+    excess: u64,
+    baseline: u64,
+) {
+    if judgement.verdict == Verdict::Unknown {
+        let scene = Scene::new(uses);
+        judgement.why = format!(
+            "{scene}; its loads took {excess} cycles more than as many at {baseline} each, and \
+             nothing tells whether they waited for stores"
+        );
+    }
+}
+
 /// Who was seen on the line, in words.
 struct Scene {
     writers: usize,

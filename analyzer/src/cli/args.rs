@@ -32,6 +32,17 @@ pub(super) enum Command {
     ///
     /// Example: contend c2c perf.data
     C2c(Box<C2cArguments>),
+    /// How slow memory is: distributions of latencies, and who loses how many cycles
+    ///
+    /// Takes the latencies that the hardware notes of sampled accesses (Intel PEBS, AMD
+    /// IBS, Power, Arm SPE) and prints how they are distributed by who answered, by
+    /// function, cache line, thread, CPU or node, in the order of the cycles lost:
+    /// what is above the median of the capture's own hits in the first two levels.
+    /// What the number means on the hardware, and below which latency nothing was
+    /// sampled, is printed with it.
+    ///
+    /// Example: contend latency --by function perf.data -o latency.svg
+    Latency(Box<LatencyArguments>),
     /// Where threads wait, for how long, and on which lock
     ///
     /// Takes switches between threads (`sched:sched_switch`, `--switch-events`),
@@ -73,7 +84,7 @@ pub(super) struct Common {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// Work on N threads [default: one for each CPU]
+    /// Work on N threads, at most 256 [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
 
@@ -84,6 +95,10 @@ pub(super) struct Common {
     /// Print no progress and no warnings
     #[arg(short, long)]
     pub(super) quiet: bool,
+
+    /// Take what the data-source numbers of Arm cores mean from FILE too (docs/c2c.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) spe_tables: Option<PathBuf>,
 
     /// Bytes of the chunks that threads work on
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_CHUNK, hide = true)]
@@ -228,6 +243,72 @@ pub(super) enum OffCpuView {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct LatencyArguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// What to tell accesses apart by
+    #[arg(long, value_name = "KEY", default_value = "source")]
+    pub(super) by: LatencyBy,
+
+    /// Which latency: the weight of samples, which is the total latency of Arm SPE; the second
+    /// or third part of a weight of three; until the issue, or of the translation, of Arm SPE
+    #[arg(long, value_name = "METRIC", default_value = "weight")]
+    pub(super) metric: LatencyMetric,
+
+    /// Bytes of a cache line [default: what the capture says, otherwise 64]
+    #[arg(long, value_name = "N")]
+    pub(super) line_size: Option<u64>,
+
+    /// Show at most N groups [default: 20 in the table, 8 in the picture, all in JSON]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+
+    /// Look up no names
+    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms", "debuginfod"])]
+    pub(super) no_symbols: bool,
+
+    #[command(flatten)]
+    pub(super) symbols: SymbolArguments,
+
+    #[command(flatten)]
+    pub(super) filters: Filters,
+}
+
+/// What latencies are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LatencyBy {
+    /// Who answered
+    Source,
+    /// Function of the instruction
+    Function,
+    /// Cache line of the data
+    Line,
+    /// Thread
+    Thread,
+    /// CPU
+    Cpu,
+    /// NUMA node of the CPU, and that of the data where physical addresses tell
+    Node,
+}
+
+/// Which latency is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum LatencyMetric {
+    /// Main weight of a sample; of Arm SPE, the total latency
+    Weight,
+    /// Instruction latency (Intel), tag to retire (AMD), finish cycles (Power)
+    InsLat,
+    /// Retire latency (Intel), dispatch cycles (Power)
+    RetireLat,
+    /// Until the operation was issued (Arm SPE)
+    Issue,
+    /// Of the translation of the address (Arm SPE)
+    Translation,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct OncpuArguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -274,8 +355,8 @@ pub(super) struct C2cArguments {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// Order lines by all, remote or local HITMs, or by peer snoops
-    /// [default: tot; peer for aarch64 captures without HITM]
+    /// Order lines by all, remote or local HITMs, by peer snoops, or by excess latency
+    /// [default: tot; peer for aarch64 captures without HITM; latency where Arm SPE tells neither]
     #[arg(long, value_name = "METRIC")]
     pub(super) sort: Option<SortBy>,
 
@@ -330,6 +411,8 @@ pub(super) enum SortBy {
     Lcl,
     /// Peer snoops
     Peer,
+    /// Cycles of loads beyond the median (Arm SPE)
+    Latency,
 }
 
 /// What rows are told apart by.

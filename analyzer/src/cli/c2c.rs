@@ -25,7 +25,11 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let mut capture =
+        Capture::open_for(&common.capture, &["c2c", "spe"], threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);
@@ -54,7 +58,11 @@ pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
 
 fn analyze(arguments: &C2cArguments, capture: &mut Capture) -> Result<C2c> {
     let mut warnings = Vec::new();
-    let line_size = line_size(arguments, capture, &mut warnings)?;
+    ensure!(
+        !(arguments.perf_compat && arguments.sort == Some(SortBy::Latency)),
+        "--sort latency: perf has no such order (--perf-compat)"
+    );
+    let line_size = line_size(arguments.line_size, capture, &mut warnings)?;
     let scout = Scout::new(capture, &arguments.filters)?;
     let filter = filter(&arguments.filters, scout.space.as_ref(), scout.times)?;
     let options = Options {
@@ -91,13 +99,15 @@ fn has_peers_only(result: &C2c) -> bool {
     result.perf_counters.get(TotHitm) == 0 && result.perf_counters.get(TotPeer) > 0
 }
 
-fn line_size(
-    arguments: &C2cArguments,
+/// The bytes of a cache line: what was typed, or what the capture says, or else the
+/// usual.
+pub(super) fn line_size(
+    typed: Option<u64>,
     capture: &Capture,
     warnings: &mut Vec<String>,
 ) -> Result<u64> {
     let is_valid = |size: u64| size.is_power_of_two() && (16..=4096).contains(&size);
-    if let Some(size) = arguments.line_size {
+    if let Some(size) = typed {
         ensure!(
             is_valid(size),
             "--line-size {size}: a cache line is a power of two from 16 to 4096 bytes"
@@ -128,6 +138,7 @@ fn sort(by: SortBy) -> Sort {
         SortBy::Rmt => Sort::Remote,
         SortBy::Lcl => Sort::Local,
         SortBy::Peer => Sort::Peer,
+        SortBy::Latency => Sort::Latency,
     }
 }
 

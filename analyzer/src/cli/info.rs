@@ -6,6 +6,7 @@ use super::progress::Progress;
 use crate::capture::Capture;
 use crate::info::info;
 use crate::render;
+use crate::spe;
 use anyhow::Result;
 
 pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
@@ -13,10 +14,17 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
     let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
     let progress = Progress::start(common, &capture);
-    let (survey, walk) = capture.survey()?;
+    let (mut survey, walk) = capture.survey()?;
+    let spe = spe::count(&capture)?;
+    if let Some((_, sums)) = &spe {
+        survey.spe(sums);
+    }
     drop(progress);
-    let result = info(&capture, &survey, &walk);
+    let result = info(&capture, &survey, &walk, spe.as_ref());
     if common.json {
         return output::json(common, &result);
     }

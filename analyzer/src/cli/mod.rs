@@ -4,6 +4,7 @@ mod args;
 mod c2c;
 mod filters;
 mod info;
+mod latency;
 mod offcpu;
 mod oncpu;
 mod output;
@@ -53,6 +54,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Info(command) => info::run(command),
         Command::C2c(command) => c2c::run(command),
+        Command::Latency(command) => latency::run(command),
         Command::Offcpu(command) => offcpu::run(command),
         Command::Oncpu(command) => oncpu::run(command),
         Command::Symbols(command) => symbols::run(command),

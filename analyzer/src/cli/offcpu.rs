@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &OffCpuArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let mut capture = Capture::open_for(&common.capture, &["offcpu"], threads, common.chunk_size)?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);
@@ -93,7 +93,7 @@ fn analyze(arguments: &OffCpuArguments, capture: &mut Capture) -> Result<OffCpu>
         filter: filter(&arguments.filters, Some(&space), survey.times())?,
     };
     let path = cut_path(&capture.path().to_string_lossy(), PATH);
-    let facts = info(capture, &survey, &walk);
+    let facts = info(capture, &survey, &walk, None);
     if let Some(Can::No(reason)) = facts.can.get("offcpu") {
         bail!("{path}: {reason}");
     }

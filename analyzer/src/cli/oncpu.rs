@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &OncpuArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
     let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
+    let mut capture = Capture::open_for(&common.capture, &["cpu"], threads, common.chunk_size)?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

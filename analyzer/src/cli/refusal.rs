@@ -1,14 +1,15 @@
-//! Why `contend c2c` has nothing to show: what the capture holds, and what to
-//! record.
+//! Why `contend c2c` and `contend latency` have nothing to show: what the capture
+//! holds, and what to record.
 
 use super::args::Filters;
 use crate::c2c::Analysis;
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
-use crate::info::{SPE_NOT_DECODED, info};
+use crate::info::info;
 use crate::render::{cut, cut_path};
 use crate::result::{Can, Info, cpu_ranges};
 use crate::space::AddressSpace;
+use crate::survey::Survey;
 use anyhow::Result;
 use contend_perfdata::At;
 use std::collections::BTreeMap;
@@ -24,26 +25,47 @@ const PATH: usize = 60;
 
 /// One line for a capture in which no memory sample is left.
 pub(super) fn refusal(capture: &Capture, analysis: &Analysis, filters: &Filters) -> Result<String> {
-    let path = cut_path(&capture.path().to_string_lossy(), PATH);
     if analysis.filtered > 0 {
-        let present = Present::new(capture)?;
-        if present.samples > 0 {
-            let said = present.said(filters, analysis).join("; ");
-            return Ok(format!(
-                "{path}: no memory samples pass the filters; there are {said}"
-            ));
+        let (space, survey) = (&analysis.space, &analysis.survey);
+        if let Some(said) = nothing_passes(capture, space, survey, filters)? {
+            return Ok(said);
         }
     }
-    let info = info(capture, &analysis.survey, &analysis.walk);
-    let what_to_do = what_to_do(&info);
-    Ok(format!(
-        "{path}: no memory samples in this capture, it holds {}; {what_to_do}",
-        held(&info)
-    ))
+    let info = info(capture, &analysis.survey, &analysis.walk, analysis.spe());
+    Ok(no_accesses(capture, &info))
+}
+
+/// The line for a capture whose memory samples the filters leave out, all of them;
+/// absent when it has none.
+pub(super) fn nothing_passes(
+    capture: &Capture,
+    space: &AddressSpace,
+    survey: &Survey,
+    filters: &Filters,
+) -> Result<Option<String>> {
+    let present = Present::new(capture)?;
+    Ok((present.samples > 0).then(|| {
+        let said = present.said(filters, space, survey).join("; ");
+        let path = path(capture);
+        format!("{path}: no memory samples pass the filters; there are {said}")
+    }))
+}
+
+/// The line for a capture without memory samples.
+pub(super) fn no_accesses(capture: &Capture, info: &Info) -> String {
+    let path = path(capture);
+    let what_to_do = what_to_do(info);
+    let held = held(info);
+    format!("{path}: no memory samples in this capture, it holds {held}; {what_to_do}")
+}
+
+/// The path of a capture, short enough for a line.
+pub(super) fn path(capture: &Capture) -> String {
+    cut_path(&capture.path().to_string_lossy(), PATH)
 }
 
 /// The events that have samples, in words.
-fn held(info: &Info) -> String {
+pub(super) fn held(info: &Info) -> String {
     let events = info.events.iter().filter(|event| event.samples > 0);
     let events: Vec<(String, u64)> = events
         .map(|event| {
@@ -65,7 +87,9 @@ fn what_to_do(info: &Info) -> String {
     const RECORD: &str = "`perf c2c record -a -- sleep 10`";
     let missing = info.quality.truncated_bytes;
     if info.can.get("spe") == Some(&Can::Yes) {
-        SPE_NOT_DECODED.to_owned()
+        "its SPE data has no loads or stores: record them with `perf record -e \
+         arm_spe_0/load_filter=1,store_filter=1,ts_enable=1/`"
+            .to_owned()
     } else if missing > 0 {
         format!(
             "the capture is cut off ({missing} bytes missing): copy it again, or record again \
@@ -152,9 +176,8 @@ impl Present {
     }
 
     /// What could be asked for instead, one text for each filter that was.
-    fn said(&self, filters: &Filters, analysis: &Analysis) -> Vec<String> {
+    fn said(&self, filters: &Filters, space: &AddressSpace, survey: &Survey) -> Vec<String> {
         let mut said = Vec::new();
-        let space = &analysis.space;
         if !filters.pid.is_empty() {
             let all = self.by(|pid, _| format!("{pid}{}", name(space, pid)));
             said.push(format!("processes {}", most(all)));
@@ -178,7 +201,7 @@ impl Present {
             said.push(format!("CPUs {}", cut(&cpus, NAME)));
         }
         if let (Some(_), Some((from, to))) = (&filters.time, self.times) {
-            let first = analysis.survey.times().map_or(from, |(first, _)| first);
+            let first = survey.times().map_or(from, |(first, _)| first);
             let second = |time: u64| time.saturating_sub(first) as f64 / 1e9;
             said.push(format!("times {:.4}..{:.4}", second(from), second(to)));
         }

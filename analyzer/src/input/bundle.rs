@@ -27,16 +27,16 @@ pub(super) fn is_unpacked(path: &Path) -> bool {
     path.join(layout::MANIFEST).is_file()
 }
 
-pub(super) fn open_packed(file: File) -> Result<Input> {
-    open(Bundle::from_file(file, &Limits::default())?)
+pub(super) fn open_packed(file: File, kinds: &[&str]) -> Result<Input> {
+    open(Bundle::from_file(file, &Limits::default())?, kinds)
 }
 
-pub(super) fn open_unpacked(path: &Path) -> Result<Input> {
-    open(Bundle::open(path, &Limits::default())?)
+pub(super) fn open_unpacked(path: &Path, kinds: &[&str]) -> Result<Input> {
+    open(Bundle::open(path, &Limits::default())?, kinds)
 }
 
-/// Opens the first capture and notes what is not read or not there.
-fn open(bundle: Bundle) -> Result<Input> {
+/// Opens the capture that is meant and notes what is not read or not there.
+fn open(bundle: Bundle, kinds: &[&str]) -> Result<Input> {
     let mut notes = bundle.notes().to_vec();
     let own = &bundle.manifest().notes;
     notes.extend(own.iter().take(MOST_NOTES).cloned());
@@ -47,10 +47,13 @@ fn open(bundle: Bundle) -> Result<Input> {
         ));
     }
     let captures: Vec<&str> = bundle.captures().collect();
-    let Some((&name, others)) = captures.split_first() else {
+    let Some(&first) = captures.first() else {
         bail!("{}", no_capture(&bundle));
     };
-    if !others.is_empty() {
+    let asked = of_kind(&bundle, &captures, kinds);
+    let name = asked.unwrap_or(first);
+    if captures.len() > 1 && asked.is_none() {
+        let others: Vec<&str> = captures.iter().copied().filter(|&it| it != name).collect();
         notes.push(format!(
             "the bundle has {} captures: {name} is read, and not {}; unpack it \
              (`tar --zstd -xf`) and name the file of another",
@@ -67,6 +70,21 @@ fn open(bundle: Bundle) -> Result<Input> {
         bundle: Some(Arc::new(bundle)),
         notes,
     })
+}
+
+/// The first capture that the manifest says to be of one of these kinds.
+fn of_kind<'a>(bundle: &Bundle, captures: &[&'a str], kinds: &[&str]) -> Option<&'a str> {
+    let facts = &bundle.manifest().captures;
+    let is_it = |name: &str| {
+        let mut named = facts.iter().filter(|facts| facts.member == name);
+        named.any(|facts| {
+            facts
+                .kind
+                .as_deref()
+                .is_some_and(|kind| kinds.contains(&kind))
+        })
+    };
+    captures.iter().copied().find(|name| is_it(name))
 }
 
 fn no_capture(bundle: &Bundle) -> String {

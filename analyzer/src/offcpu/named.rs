@@ -315,6 +315,87 @@ mod tests {
         assert_eq!(idle(&fault), None);
     }
 
+    /// Stacks as programs of these run-times were seen to have them.
+    #[test]
+    fn run_times_wait_for_work_and_for_locks() {
+        let idle = |names: &[&str]| super::idle(&frames(names));
+        let go = ["runtime.mcall", "runtime.park_m", "runtime.schedule"];
+        let park = [
+            "runtime.mPark",
+            "runtime.notesleep",
+            "runtime.futexsleep",
+            "runtime.futex",
+        ];
+        let with = |middle: &[&'static str]| [&go[..], middle, &park].concat();
+        let stop = ["runtime.findRunnable", "runtime.stopm"];
+        assert_eq!(idle(&with(&stop)), Some("pool"));
+        assert_eq!(idle(&with(&["runtime.stoplockedm"])), Some("pool"));
+        let lock = [
+            "main.work",
+            "runtime.lock2",
+            "runtime.futexsleep",
+            "runtime.futex",
+        ];
+        assert_eq!(idle(&lock), None);
+        assert_eq!(
+            super::lock(&frames(&lock)).unwrap(),
+            "runtime.lock2 in main.work"
+        );
+        let libomp = [
+            "__kmp_launch_worker(void*)",
+            "__kmp_launch_thread",
+            "__kmp_fork_barrier(int, int)",
+            "__kmp_hyper_barrier_release(barrier_type, kmp_info*, int)",
+            "__kmp_suspend_64<false, true>(int, kmp_flag_64<false, true>*)",
+            "c:pthread_cond_wait",
+        ];
+        assert_eq!(idle(&libomp), Some("pool"));
+        let join = ["main", "__kmp_join_barrier(int)", "c:pthread_cond_wait"];
+        assert_eq!(idle(&join), None);
+        assert_eq!(
+            super::lock(&frames(&join)).unwrap(),
+            "__kmp_join_barrier(int) in main"
+        );
+        let collector = [
+            "WorkerThread::run()",
+            "WorkerTaskDispatcher::worker_run_task()",
+            "PosixSemaphore::wait()",
+            "c:sem_wait",
+        ];
+        assert_eq!(idle(&collector), Some("pool"));
+        let monitor = [
+            "app.Cache.get",
+            "ObjectMonitor::enter_internal(JavaThread*)",
+            "PlatformEvent::park()",
+            "c:pthread_cond_wait",
+        ];
+        assert_eq!(idle(&monitor), None);
+        assert_eq!(
+            super::lock(&frames(&monitor)).unwrap(),
+            "ObjectMonitor::enter_internal(JavaThread*) in app.Cache.get"
+        );
+        let art = [
+            "art::ThreadPoolWorker::Run()",
+            "art::ThreadPool::GetTask(art::Thread*)",
+            "art::ConditionVariable::WaitHoldingLocks(art::Thread*)",
+            "c:syscall",
+        ];
+        assert_eq!(idle(&art), Some("pool"));
+        let tokio = [
+            "tokio::runtime::scheduler::multi_thread::worker::Context::park_internal",
+            "tokio::runtime::scheduler::multi_thread::park::Parker::park",
+            "tokio::runtime::scheduler::multi_thread::park::Inner::park_condvar",
+            "parking_lot::condvar::Condvar::wait_until_internal",
+        ];
+        assert_eq!(idle(&tokio), Some("pool"));
+        let tbb = [
+            "tbb::detail::r1::rml::private_worker::thread_routine(void*)",
+            "tbb::detail::r1::rml::private_worker::run()",
+            "c:syscall",
+        ];
+        assert_eq!(idle(&tbb), Some("pool"));
+    }
+
     #[test]
     fn kernel_threads_are_idle_while_they_only_sleep() {
         let idle = |names: &[&str]| super::idle(&frames(names));

@@ -98,6 +98,7 @@ pub(crate) fn report(
         sums: all.sums(),
         idle: (idle.intervals > 0 || idle.sums > 0).then_some(Idle {
             intervals: idle.intervals,
+            sums: idle.sums,
             total_ns: idle.ns,
             hidden: hide_idle,
         }),

@@ -5,7 +5,7 @@ use crate::result::{Can, Info, MissingBinary};
 use std::io::{self, Write};
 
 /// The questions that have a command.
-const ANSWERED: [&str; 3] = ["c2c", "offcpu", "oncpu"];
+const ANSWERED: [&str; 5] = ["c2c", "latency", "offcpu", "oncpu", "spe"];
 
 /// Missing binaries that are listed; the document has all.
 const MISSING: usize = 4;
@@ -99,6 +99,10 @@ pub(super) fn quality(
     let mut lines: Vec<String> = Vec::new();
     let mut counted = |number: u64, what: &str| {
         if number > 0 {
+            let what = match number {
+                1 => singular(what),
+                _ => what.to_owned(),
+            };
             lines.push(format!("{} {what}", count(number)));
         }
     };
@@ -139,24 +143,22 @@ pub(super) fn quality(
     let missing = &quality.missing_binaries;
     let of_kernel = missing.iter().filter(|binary| is_kernel(binary)).count();
     match missing.len().saturating_sub(MISSING) {
-        0 if missing.is_empty() => {}
-        0 => lines.push(match (of_kernel > 0, of_kernel < missing.len()) {
-            (true, false) => "--kallsyms FILE takes the machine's /proc/kallsyms".to_owned(),
-            (false, _) => "--symbol-dir DIR says where binaries are".to_owned(),
-            (true, true) => "--symbol-dir DIR says where binaries are, --kallsyms FILE takes the \
-                             machine's /proc/kallsyms"
-                .to_owned(),
-        }),
+        0 => {}
+        1 => lines.push("1 more binary is not here: `contend symbols` lists all".to_owned()),
         more => lines.push(format!(
-            "{more} more binaries are not here (`contend symbols` lists all); --symbol-dir DIR \
-             says where they are{}",
-            if of_kernel > 0 {
-                ", --kallsyms FILE takes the machine's /proc/kallsyms"
-            } else {
-                ""
-            }
+            "{more} more binaries are not here: `contend symbols` lists all"
         )),
     }
+    let hint = match (of_kernel > 0, of_kernel < missing.len()) {
+        (false, false) => None,
+        (true, false) => Some("--kallsyms FILE takes the machine's /proc/kallsyms"),
+        (false, true) => Some("--symbol-dir DIR says where binaries are"),
+        (true, true) => Some(
+            "--symbol-dir DIR says where binaries are, --kallsyms FILE takes the machine's \
+             /proc/kallsyms",
+        ),
+    };
+    lines.extend(hint.map(str::to_owned));
     if lines.is_empty() {
         return Ok(());
     }
@@ -170,10 +172,54 @@ pub(super) fn quality(
     Ok(())
 }
 
+/// What is said of several things, said of one.
+fn singular(what: &str) -> String {
+    const NOUNS: [&str; 7] = [
+        "bytes", "chains", "look-ups", "records", "samples", "stacks", "times",
+    ];
+    let mut words: Vec<&str> = what.split(' ').collect();
+    let noun = words
+        .iter_mut()
+        .find(|word| NOUNS.contains(&word.trim_end_matches(':')));
+    if let Some(noun) = noun {
+        *noun = noun.strip_suffix('s').unwrap_or(noun);
+    }
+    let text = words.join(" ");
+    text.replacen(" that follow ", " that follows ", 1)
+        .replacen("capture are missing", "capture is missing", 1)
+}
+
 /// Whether it is the kernel or one of its modules, which no folder of binaries
 /// helps.
 fn is_kernel(binary: &MissingBinary) -> bool {
     let file = binary.path.rsplit('/').next().unwrap_or_default();
     let is_module = file.ends_with(".ko") || file.contains(".ko.");
     is_module || binary.path.starts_with('[') && !binary.path.starts_with("[vdso]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        for (several, one) in [
+            ("stacks without a frame", "stack without a frame"),
+            (
+                "records lost: the kernel's buffer was full",
+                "record lost: the kernel's buffer was full",
+            ),
+            (
+                "bytes of the capture are missing or could not be read",
+                "byte of the capture is missing or could not be read",
+            ),
+            (
+                "user stacks that follow frame pointers",
+                "user stack that follows frame pointers",
+            ),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(singular(several), one);
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! `contend oncpu`: the tables, folded stacks, and the picture.
 
 use super::flamegraph::{self, Kind, Label, Picture, Unit};
+use super::heads::{self, heading, percent, subtitle};
 use super::info;
-use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
-use crate::result::{CaptureFacts, OnCpu, Quality, StackCost, StackFrame};
+use super::stacks::{fold, label, mark, mark_of};
+use super::style::{Style, WIDTH, count, cut, duration, many, wrap};
+use crate::result::{OnCpu, StackCost};
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// Functions and stacks unless asked otherwise: what fits a screen.
 const FUNCTIONS: usize = 20;
@@ -22,25 +23,14 @@ pub(crate) fn table(
     color: bool,
 ) -> io::Result<()> {
     let style = Style { color };
-    let capture = &result.capture;
-    let title = [
-        Some(capture.file.clone()),
-        capture.host.clone(),
-        capture.duration_s.map(duration),
-    ];
-    let title: Vec<String> = title.into_iter().flatten().collect();
-    for line in wrap(&title.join(" · "), WIDTH, 2) {
-        writeln!(out, "{}", style.bold(&line))?;
-    }
+    heads::capture(out, &result.capture, style)?;
     let taken = format!(
-        "{} samples of {}, {}",
-        count(result.samples),
+        "{} of {}, {}",
+        many(result.samples, "sample"),
         result.event,
         weight(result.weight, result.unit)
     );
-    for line in wrap(&taken, WIDTH, 2) {
-        writeln!(out, "{line}")?;
-    }
+    heads::wrapped(out, &taken)?;
 
     writeln!(out)?;
     let header = format!("{:>6} {:>6}  {:<60} binary", "self", "total", "function");
@@ -70,8 +60,7 @@ pub(crate) fn table(
         )?;
     }
 
-    writeln!(out)?;
-    writeln!(out, "{}", style.bold("Threads"))?;
+    heading(out, "Threads", style)?;
     for thread in result.threads.iter().take(THREADS) {
         let comm = thread.comm.as_deref().unwrap_or("?");
         writeln!(
@@ -87,11 +76,10 @@ pub(crate) fn table(
         writeln!(out, "{:>8}{} more (--json has all)", "", count(more as u64))?;
     }
 
-    writeln!(out)?;
-    writeln!(out, "{}", style.bold("Stacks, leaf first"))?;
+    heading(out, "Stacks, leaf first", style)?;
     for stack in result.stacks.iter().take(top.unwrap_or(STACKS)) {
         let frames = stack.frames.iter().rev();
-        let names = frames.map(|frame| format!("{}{}", frame.function, self::mark_of(frame)));
+        let names = frames.map(|frame| format!("{}{}", frame.function, mark_of(frame)));
         let comm = stack.comm.as_deref().unwrap_or("?");
         let names: Vec<String> = names.chain([comm.to_owned()]).collect();
         let text = names.join(" ← ");
@@ -121,22 +109,6 @@ fn folded_line(stack: &StackCost) -> String {
     fold(&comm, &stack.frames, stack.weight)
 }
 
-/// A line of folded stacks: headings, frames, weight.
-pub(super) fn fold(headings: &[&str], frames: &[Arc<StackFrame>], weight: u64) -> String {
-    let field = |text: &str| safe(text).replace(';', ":");
-    let headings = headings.iter().map(|heading| field(heading));
-    let frames = frames.iter().map(|frame| {
-        let mark = match (frame.kernel, frame.inlined) {
-            (true, _) => "_[k]",
-            (false, true) => "_[i]",
-            (false, false) => "",
-        };
-        format!("{}{mark}", field(&frame.function))
-    });
-    let fields: Vec<String> = headings.chain(frames).collect();
-    format!("{} {weight}", fields.join(";"))
-}
-
 /// Draws the picture.
 pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
     let host = result.capture.host.as_deref().unwrap_or("unknown host");
@@ -144,11 +116,11 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
         title: format!("On CPU · {host} · {}", result.event),
         subtitle: subtitle(
             &format!(
-                "{} samples, {}",
-                count(result.samples),
+                "{}, {}",
+                many(result.samples, "sample"),
                 weight(result.weight, result.unit)
             ),
-            &[],
+            Vec::new(),
             &result.capture,
             &result.quality,
         ),
@@ -165,75 +137,9 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OnCpu) -> io::Result<()> {
     flamegraph::draw(out, &picture, stacks)
 }
 
-/// What stands on the frame of a function.
-pub(super) fn label(frame: &StackFrame) -> Label {
-    let kind = match frame {
-        StackFrame { kernel: true, .. } => Kind::Kernel,
-        StackFrame { named: false, .. } => Kind::Unnamed,
-        StackFrame { inlined: true, .. } => Kind::Inlined,
-        _ => Kind::User,
-    };
-    // What is in front of all of them tells none apart.
-    let place = frame.function.strip_prefix("[kernel.kallsyms]+");
-    match place.filter(|_| frame.kernel && !frame.named) {
-        Some(place) => Label::new(&format!("kernel+{place}"), kind),
-        None => Label::new(&frame.function, kind),
-    }
-}
-
-/// The line under the title: how much, what was lost, details, and of how long. The
-/// end is cut where it is too long.
-pub(super) fn subtitle(
-    what: &str,
-    details: &[String],
-    capture: &CaptureFacts,
-    quality: &Quality,
-) -> String {
-    let mut parts = vec![what.to_owned()];
-    let lost = [
-        (quality.lost_events, "records lost"),
-        (quality.lost_samples, "samples lost"),
-        (quality.truncated_bytes, "bytes missing"),
-    ];
-    let lost = lost.iter().filter(|(number, _)| *number > 0);
-    let lost: Vec<String> = lost
-        .map(|(number, what)| format!("{} {what}", count(*number)))
-        .collect();
-    if lost.is_empty() {
-        parts.push("nothing lost".to_owned());
-    }
-    parts.extend(lost);
-    parts.extend(details.iter().cloned());
-    parts.extend(
-        capture
-            .duration_s
-            .map(|time| format!("{} recorded", duration(time))),
-    );
-    parts.join(" · ")
-}
-
-fn mark(kernel: bool, inlined: bool) -> &'static str {
-    match (kernel, inlined) {
-        (true, _) => " [k]",
-        (false, true) => " [i]",
-        (false, false) => "",
-    }
-}
-
-pub(super) fn mark_of(frame: &StackFrame) -> &'static str {
-    mark(frame.kernel, frame.inlined)
-}
-
 fn weight(weight: u64, unit: &str) -> String {
     match unit {
         "ns" => format!("{} of CPU time", duration(weight as f64 / 1e9)),
         unit => format!("{} {unit}", count(weight)),
     }
-}
-
-pub(super) fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "-".to_owned();
-    }
-    format!("{:.1} %", 100.0 * part as f64 / whole as f64)
 }

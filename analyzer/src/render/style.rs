@@ -143,6 +143,12 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// A number of things, whose name takes an `s` where they are several.
+pub(super) fn many(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +164,13 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(1234), "1,234");
         assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn several_things_take_an_s() {
+        assert_eq!(many(1, "interval"), "1 interval");
+        assert_eq!(many(1000, "interval"), "1,000 intervals");
+        assert_eq!(many(0, "interval"), "0 intervals");
     }
 
     #[test]

@@ -15,8 +15,12 @@ pub struct C2c {
     pub capture: CaptureFacts,
     /// What was lost or skipped.
     pub quality: Quality,
-    /// The order of lines: `tot`, `rmt`, `lcl` or `peer`.
+    /// The order of lines: `tot`, `rmt`, `lcl`, `peer` or `latency`.
     pub sort: &'static str,
+    /// The median latency of all loads, in cycles, where lines are ordered by what
+    /// is beyond.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_latency: Option<u64>,
     /// perf's counters of all samples.
     pub perf_counters: Counters,
     /// How many lines were sampled.
@@ -94,6 +98,9 @@ pub struct Line {
     pub object: Option<MemoryObject>,
     /// perf's counters.
     pub perf_counters: Counters,
+    /// Cycles of its loads beyond the median each, where lines are ordered by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excess_latency: Option<u64>,
     /// Latencies of its loads.
     pub latency: Latency,
     /// Why it is contended.

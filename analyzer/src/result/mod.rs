@@ -4,9 +4,11 @@
 mod c2c;
 mod capture;
 mod info;
+mod latency;
 mod offcpu;
 mod oncpu;
 mod quality;
+mod spe;
 mod stack;
 mod symbols;
 
@@ -17,6 +19,10 @@ pub use c2c::{
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
 pub use info::{Can, EventFacts, Info};
+pub use latency::{
+    Distribution, LatencyBaseline, LatencyBucket, LatencyEvent, LatencyGroup, LatencyKey,
+    LatencyReport, RestGroups,
+};
 pub use offcpu::{
     ByState, Holder, Idle, LengthBucket, LockRow, LockStack, OffCpu, OffCpuStack, StateRow, Sums,
     SyscallRow, ThreadRow, UpperBounds, WakerFacts, WakerRow,
@@ -24,6 +30,7 @@ pub use offcpu::{
 pub use oncpu::{FunctionCost, OnCpu, StackCost, ThreadCost};
 pub(crate) use quality::FILTERED;
 pub use quality::{MissingBinary, Quality};
+pub use spe::{AreaFacts, Attributions, AuxFacts, Interval, SpeCpu, SpeQuality, SpeSpan};
 pub use stack::StackFrame;
 pub use symbols::{BinaryFacts, OtherBuild, Symbols};
 

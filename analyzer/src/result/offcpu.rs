@@ -62,6 +62,9 @@ pub struct OffCpu {
 pub struct Idle {
     /// How many there are.
     pub intervals: u64,
+    /// How many sums of shorter ones there are beside them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sums: u64,
     /// How long they are together.
     pub total_ns: u64,
     /// Whether they were left out of all other numbers.

@@ -39,6 +39,9 @@ pub struct Quality {
     /// What was left out, with how often.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped: BTreeMap<String, u64>,
+    /// Records and losses of Arm SPE; absent without its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spe: Option<super::SpeQuality>,
     /// Memory samples whose instruction has no mapping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved_ip: Option<u64>,

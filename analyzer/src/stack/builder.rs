@@ -10,7 +10,7 @@ use contend_perfdata::{At, CpuMode, Registers, Sample, UserStack};
 use foldhash::HashMap;
 
 /// How many words of call chains are remembered, so that a chain that comes
-/// again is not looked up again.
+/// again is not looked up again: by all workers together.
 const MOST_REMEMBERED: usize = 4 << 20;
 
 /// A call chain, and all that its frames depend on.
@@ -31,6 +31,8 @@ pub(crate) struct StackBuilder<'a> {
     counts: StackCounts,
     known: HashMap<Chain, (StackId, Flaws)>,
     remembered: usize,
+    /// How many words this worker may remember.
+    most_remembered: usize,
     /// Reused from sample to sample.
     words: Vec<u64>,
     steps: Vec<Step>,
@@ -38,7 +40,7 @@ pub(crate) struct StackBuilder<'a> {
 }
 
 impl<'a> StackBuilder<'a> {
-    /// A builder for samples of one capture.
+    /// A builder for samples of one capture, one of as many as there are workers.
     pub(crate) fn new(unwinding: &'a Unwinding<'a>) -> Self {
         Self {
             space: unwinding.space(),
@@ -48,6 +50,7 @@ impl<'a> StackBuilder<'a> {
             counts: StackCounts::default(),
             known: HashMap::default(),
             remembered: 0,
+            most_remembered: MOST_REMEMBERED / unwinding.workers(),
             words: Vec::new(),
             steps: Vec::new(),
             frames: Vec::new(),
@@ -134,7 +137,7 @@ impl<'a> StackBuilder<'a> {
 
     fn remember(&mut self, chain: Chain, made: (StackId, Flaws)) {
         self.remembered += chain.words.len() + 4;
-        if self.remembered > MOST_REMEMBERED {
+        if self.remembered > self.most_remembered {
             self.known.clear();
             self.remembered = chain.words.len() + 4;
         }

@@ -50,5 +50,6 @@ pub(crate) use locate::Locator;
 pub use locate::SymbolSources;
 pub(crate) use names::{Names, Spot};
 pub use needs::symbols;
+pub(crate) use starts::FunctionStarts;
 #[cfg(test)]
 pub(crate) use symtab::Symbol;

@@ -69,6 +69,8 @@ pub struct Kernel {
     /// Whether `sched:sched_switch` can be opened by name (tracefs is mounted
     /// and may be read).
     pub sched_tracepoints: bool,
+    /// Whether tracefs is mounted, readable or not.
+    pub tracefs: bool,
     /// Whether kernel page tables are isolated from user space (KPTI).
     pub kpti: bool,
     /// Names of loaded modules.
@@ -104,6 +106,9 @@ impl Kernel {
                     tree.text(&format!("{at}/events/sched/sched_switch/id"))
                         .is_some()
                 }),
+            tracefs: tree
+                .text("proc/mounts")
+                .is_some_and(|mounts| mounts.contains(" tracefs ")),
             kpti: meltdown.is_some_and(|text| text.contains("PTI")),
             modules: modules
                 .lines()
@@ -115,6 +120,16 @@ impl Kernel {
                 .names("sys/bus/platform/devices")
                 .iter()
                 .any(|name| name.contains("spe-v1") || name.contains("spe-pmu")),
+        }
+    }
+
+    /// What makes `sched:sched_switch` readable.
+    #[must_use]
+    pub fn open_tracepoints(&self) -> &'static str {
+        if self.tracefs {
+            "run as root, or `mount -o remount,mode=755 /sys/kernel/tracing`"
+        } else {
+            "`mount -t tracefs tracefs /sys/kernel/tracing`, outside of containers and of lockdown=confidentiality"
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Host {
     pub machine: Machine,
     /// The container that this runs in.
     pub container: Option<String>,
+    /// Whether numbers of processes are this container's own.
+    pub own_pids: bool,
     /// NUMA nodes: number and CPUs.
     pub nodes: Vec<(u32, Vec<u32>)>,
     /// Bytes of memory.
@@ -68,6 +70,7 @@ impl Host {
             rights: Rights::read(&tree),
             machine: Machine::read(&tree),
             container: place::container(&tree),
+            own_pids: place::own_pids(&tree),
             nodes,
             memory,
             memory_available,

@@ -47,9 +47,10 @@ impl Machine {
         if metal {
             Self::Metal
         } else if flagged || !x86 && (maker.is_some() || tree.has("proc/device-tree/hypervisor")) {
-            Self::Virtual(
-                maker.map_or_else(|| "a hypervisor".to_owned(), |maker| maker.1.to_owned()),
-            )
+            Self::Virtual(maker.map_or_else(
+                || "unknown hypervisor".to_owned(),
+                |maker| maker.1.to_owned(),
+            ))
         } else if info.contains("pSeries") {
             // An LPAR: PowerVM is always there, and gives the PMU through.
             Self::Virtual("PowerVM or KVM".to_owned())
@@ -78,6 +79,13 @@ pub(super) fn container(tree: &Tree) -> Option<String> {
         .iter()
         .find(|name| cgroup.contains(**name))
         .map(|name| (*name).to_owned())
+}
+
+/// Whether this is another PID namespace than the kernel's first, whose number is
+/// `PROC_PID_INIT_INO` (include/linux/proc_ns.h).
+pub(super) fn own_pids(tree: &Tree) -> bool {
+    std::fs::read_link(tree.at("proc/self/ns/pid"))
+        .is_ok_and(|name| name.as_os_str() != "pid:[4026531836]")
 }
 
 /// Bytes of memory: all, and what could still be had.

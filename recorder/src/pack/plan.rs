@@ -73,6 +73,8 @@ pub struct Plan {
     pub(super) with_kallsyms: bool,
     pub(super) redaction: Redaction,
     pub(super) limits: Limits,
+    /// How many of the notes came from the recording, and were said then.
+    said: usize,
 }
 
 impl Plan {
@@ -87,6 +89,7 @@ impl Plan {
         let mut needs = Needs::default();
         let mut captures = Vec::new();
         let mut notes = job.notes;
+        let said = notes.len();
         for input in job.inputs {
             // One that the analyzer, too, will say is damaged is packed all the same.
             if let Err(error) = needs.add(&input.file) {
@@ -166,13 +169,14 @@ impl Plan {
             with_kallsyms,
             redaction,
             limits: job.limits,
+            said,
         })
     }
 
-    /// What is left out, for people.
+    /// What packing leaves out, for people.
     #[must_use]
     pub fn notes(&self) -> &[String] {
-        &self.manifest.notes
+        self.manifest.notes.get(self.said..).unwrap_or_default()
     }
 
     /// How many binaries go in.

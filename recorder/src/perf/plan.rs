@@ -129,6 +129,18 @@ impl Plan {
         argv
     }
 
+    /// The events alone.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        let events = self
+            .choices
+            .iter()
+            .filter(|choice| choice.args.first().is_some_and(|arg| arg == "-e"));
+        events
+            .filter_map(|choice| choice.args.get(1).cloned())
+            .collect()
+    }
+
     /// The name of the file that is written.
     #[must_use]
     pub fn file_name(&self) -> String {

@@ -70,19 +70,20 @@ impl Process {
             theirs = Some((commands, answers));
         }
         let parent = std::process::id();
-        // SAFETY: between fork and exec only prctl, getppid, fcntl and _exit are
-        // called, all of them async-signal-safe; the descriptors are open, as
+        // SAFETY: between fork and exec only system calls are made (prctl, getppid,
+        // capget, capset, fcntl, _exit), all of them async-signal-safe; the descriptors are open, as
         // `theirs` lives until the child is started.
         unsafe {
             command.pre_exec(move || {
                 // A recorder that is killed must not leave a perf of all CPUs behind:
                 // on SIGTERM perf closes its file and ends.
-                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
+                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong) != 0 {
                     return Err(io::Error::last_os_error());
                 }
                 if libc::getppid().cast_unsigned() != parent {
                     libc::_exit(1);
                 }
+                pass_rights_on();
                 for fd in &inherited {
                     if libc::fcntl(*fd, libc::F_SETFD, 0) != 0 {
                         return Err(io::Error::last_os_error());
@@ -213,6 +214,64 @@ impl Drop for Process {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal(libc::SIGKILL);
             let _ = self.child.wait();
+        }
+    }
+}
+
+/// Lets the program that is executed next have the rights of this one, where they come
+/// from the file capabilities of this one (`setcap cap_perfmon+ep contend-record`), which
+/// exec drops (capabilities(7), ambient set). What fails is left to perf to tell.
+fn pass_rights_on() {
+    /// CAP_IPC_LOCK, CAP_SYS_PTRACE, CAP_SYSLOG, CAP_PERFMON of
+    /// include/uapi/linux/capability.h.
+    const RIGHTS: [u32; 4] = [14, 19, 34, 38];
+    /// `_LINUX_CAPABILITY_VERSION_3`.
+    const VERSION: u32 = 0x2008_0522;
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[derive(Clone, Copy, Default)]
+    #[repr(C)]
+    struct Sets {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: a header and two sets, as this version takes them, which live during the call.
+    if unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) } != 0 {
+        return;
+    }
+    let held =
+        |sets: &[Sets; 2], right: u32| sets[right as usize / 32].permitted >> (right % 32) & 1 == 1;
+    for right in RIGHTS {
+        if held(&sets, right) {
+            sets[right as usize / 32].inheritable |= 1 << (right % 32);
+        }
+    }
+    // SAFETY: likewise.
+    if unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) } != 0 {
+        return;
+    }
+    for right in RIGHTS {
+        if held(&sets, right) {
+            let (right, none) = (libc::c_ulong::from(right), 0 as libc::c_ulong);
+            // SAFETY: numbers only.
+            unsafe {
+                libc::prctl(
+                    libc::PR_CAP_AMBIENT,
+                    libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
+                    right,
+                    none,
+                    none,
+                );
+            }
         }
     }
 }

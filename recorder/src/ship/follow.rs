@@ -1,5 +1,6 @@
 //! A local file that is still written, and those who read behind its writer.
 
+use crate::session::Signals;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -163,6 +164,24 @@ impl Read for Follower {
         }
         self.at += count as u64;
         Ok(count)
+    }
+}
+
+/// A follower that ends with an error when somebody presses Ctrl-C.
+#[derive(Debug)]
+pub(super) struct UntilStopped<'a> {
+    pub(super) from: Follower,
+    pub(super) signals: &'a Signals,
+    /// How many there were when sending began.
+    pub(super) calm: u32,
+}
+
+impl Read for UntilStopped<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.signals.count() > self.calm {
+            return Err(io::Error::other("stopped"));
+        }
+        self.from.read(buffer)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::Arrival;
 use super::destination::Remote;
-use super::follow::Growing;
+use super::follow::{Growing, UntilStopped};
 use super::quote::quote;
 use crate::say::{bytes, say};
 use crate::session::Signals;
@@ -61,8 +61,13 @@ pub(super) fn send(
     let mut offset = 0;
     let mut waits = WAITS.iter();
     let mut is_again = false;
+    let from = |offset| UntilStopped {
+        from: bundle.from(offset),
+        signals,
+        calm,
+    };
     loop {
-        let outcome = stream(bundle, to, &part, offset).and_then(|()| {
+        let outcome = stream(from(offset), to, &part, offset).and_then(|()| {
             let Some(sums) = bundle.sums() else {
                 return Err(Failure::Final("the bundle was not finished".into()));
             };
@@ -111,10 +116,10 @@ pub(super) fn send(
 }
 
 /// Sends from `offset` on.
-fn stream(bundle: &Growing, to: &Remote, part: &str, offset: u64) -> Result<(), Failure> {
+fn stream(from: impl Read, to: &Remote, part: &str, offset: u64) -> Result<(), Failure> {
     let sign = if offset > 0 { ">>" } else { ">" };
     let script = format!("umask 077; exec cat {sign} {}", quote(part));
-    run(to, &script, bundle.from(offset)).map(drop)
+    run(to, &script, from).map(drop)
 }
 
 /// How much of it is there.

@@ -15,6 +15,8 @@ pub mod record_kind {
     pub const FORK: u32 = 7;
     /// A sample.
     pub const SAMPLE: u32 = 9;
+    /// New data in the AUX area.
+    pub const AUX: u32 = 11;
     /// Samples that were dropped.
     pub const LOST_SAMPLES: u32 = 13;
     /// A thread that is recorded left the CPU or came back.
@@ -31,10 +33,14 @@ pub mod record_kind {
     pub const HEADER_TRACING_DATA: u32 = 66;
     /// A binary and its build-id.
     pub const HEADER_BUILD_ID: u32 = 67;
+    /// What writes the AUX area, and facts that only its decoder understands.
+    pub const AUXTRACE_INFO: u32 = 70;
     /// The size of the trace data that follows as payload.
     pub const AUXTRACE: u32 = 71;
     /// The name, unit, scale or CPUs of an event.
     pub const EVENT_UPDATE: u32 = 78;
+    /// How counts of a hardware timer become times.
+    pub const TIME_CONV: u32 = 79;
     /// A feature bit and its content.
     pub const HEADER_FEATURE: u32 = 80;
     /// A piece of the zstd stream that holds the records.

@@ -11,6 +11,7 @@ mod layout;
 mod memory;
 mod read;
 mod trailer;
+mod weight;
 mod window;
 
 pub use branch::{BranchEntry, BranchStack};

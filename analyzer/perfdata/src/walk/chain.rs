@@ -24,19 +24,25 @@ const PLAUSIBLE_RUN: usize = 64;
 
 /// A record header and what stands behind the record.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
-    pub(super) kind: u32,
-    pub(super) misc: u16,
+pub(crate) struct Link {
+    pub(crate) kind: u32,
+    pub(crate) misc: u16,
     /// Bytes of the record, header included.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// Bytes of raw payload behind the record that are not records.
-    pub(super) payload: u64,
+    pub(crate) payload: u64,
 }
 
 impl Link {
+    /// Bytes of a header.
+    pub(crate) const HEADER: usize = HEADER_SIZE;
+
+    /// Bytes from which all of a link can be read.
+    pub(crate) const PREFIX: usize = HEADER_SIZE + 16;
+
     /// Reads the header at `at`; nothing when it is cut off.
     #[inline]
-    pub(super) fn parse(bytes: &[u8], at: usize, endian: Endianness) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8], at: usize, endian: Endianness) -> Option<Self> {
         let header = *bytes.get(at..)?.first_chunk::<HEADER_SIZE>()?;
         // One load for the three fields, which stand in opposite places of the
         // word in the two byte orders.
@@ -74,7 +80,7 @@ impl Link {
     }
 
     /// Whether a record can have this size.
-    pub(super) fn has_possible_size(&self) -> bool {
+    pub(crate) fn has_possible_size(&self) -> bool {
         (HEADER_SIZE..=LARGEST_RECORD).contains(&self.size)
     }
 

@@ -19,4 +19,5 @@ mod scan;
 mod walker;
 
 pub use batch::{Batch, RawRecord, Records};
+pub(crate) use chain::Link;
 pub use walker::{DEFAULT_CHUNK, Segment, WalkDamage, WalkReport, Walker};

@@ -218,11 +218,12 @@ impl<'a> Plain<'a> {
             }
         });
         // A payload may reach over the end of the segment.
-        let overrun = (next != ENDED && next > segment.range.end).then_some(WalkDamage {
-            offset: segment.range.end,
-            lost_bytes: 0,
-            what: "the payload of the last record is cut off",
-        });
+        let overrun = (next != ENDED && next > segment.range.end.saturating_add(segment.payload))
+            .then_some(WalkDamage {
+                offset: segment.range.end,
+                lost_bytes: 0,
+                what: "the payload of the last record is cut off",
+            });
         self.publish(index, next, damage.or(overrun));
         batch.records = from..stop.max(from);
         Ok(!batch.is_empty())

@@ -28,6 +28,8 @@ pub struct Segment {
     pub base: u64,
     /// Whether the records stand inside `COMPRESSED` records.
     pub compressed: bool,
+    /// How many bytes behind `range` belong to its last record, as payload.
+    pub payload: u64,
 }
 
 impl fmt::Debug for Segment {

@@ -2,6 +2,7 @@
 
 use super::super::rows::{Coalesce, Row as RawRow, RowKey};
 use super::{Context, LinePlace, latency};
+use crate::c2c::Sort;
 use crate::c2c::replay::Replayed;
 use crate::memory::Counter;
 use crate::result::{Hex, HiddenWidths, InlineFrame, Row, RowCompat, Variable, cpu_ranges};
@@ -50,7 +51,8 @@ impl Context<'_> {
     /// perf hides rows that have ordinary loads only.
     pub(super) fn is_row_shown(&self, row: &RawRow) -> bool {
         let counters = row.part.counters();
-        counters.get(Counter::Store) > 0 || self.sort.metric(&counters) > 0
+        let has_slow = self.sort == Sort::Latency && counters.get(Counter::Load) > 0;
+        counters.get(Counter::Store) > 0 || has_slow || self.sort.metric(&counters) > 0
     }
 
     pub(super) fn row_order(&self, key: &RowKey, row: &RawRow, mode: CpuMode) -> impl Ord + use<> {

@@ -36,11 +36,17 @@ pub(super) const IDLE: &[(&str, &str)] = &[
     ("g_thread_pool_wait_for_new_task", "pool"),
     ("g_main_context_poll", "poll"),
     ("QThreadPoolThread::run", "pool"),
+    // oneTBB's market.cpp, thread_dispatcher.cpp, private_server.cpp
     ("tbb::detail::r1::market::", "pool"),
+    ("tbb::detail::r1::thread_dispatcher::", "pool"),
     ("tbb::detail::r1::rml::", "pool"),
+    // libgomp's team.c; LLVM's kmp_barrier.cpp
     ("gomp_thread_start", "pool"),
     ("kmp_fork_barrier", "pool"),
+    // Go's src/runtime/proc.go and sigqueue.go
     ("runtime.findRunnable", "pool"),
+    ("runtime.stoplockedm", "pool"),
+    ("os/signal.signal_recv", "signal"),
     ("runtime.findrunnable", "pool"),
     ("runtime.netpoll", "epoll"),
     ("runtime.sysmon", "pool"),
@@ -48,7 +54,8 @@ pub(super) const IDLE: &[(&str, &str)] = &[
     ("java.util.concurrent.ThreadPoolExecutor.getTask", "pool"),
     ("java.util.concurrent.ForkJoinPool.awaitWork", "pool"),
     ("GCTaskManager::get_task", "pool"),
-    ("WorkerTaskDispatcher::worker_wait_for_task", "pool"),
+    // Workers of hotspot's collectors: gc/shared/workerThread.cpp
+    ("WorkerTaskDispatcher::worker_run_task", "pool"),
     ("art::ThreadPool::GetTask", "pool"),
     ("android::Looper::pollOnce", "poll"),
     ("android::Looper::pollInner", "poll"),

@@ -1,7 +1,7 @@
 //! The exclusive classes: every sample once.
 
 use super::plural;
-use crate::memory::{Level, Op, Snoop, Where};
+use crate::memory::{Class, Level, Op, Snoop, Where};
 use crate::render::style::{Style, count, cut};
 use crate::result::{C2c, ClassRow};
 use crate::stats::percent;
@@ -14,7 +14,7 @@ const SMALL_CLASS: f64 = 0.001;
 const NAME: std::ops::RangeInclusive<usize> = 44..=62;
 
 pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
-    let names = result.classes.iter().map(class_text);
+    let names = result.classes.iter().map(|row| class_text(&row.class));
     let name = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let name = name.clamp(*NAME.start(), *NAME.end());
     for (op, title) in [
@@ -57,7 +57,7 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
             };
             let text = format!(
                 "  {:<name$} {:>12} {:>8} {mean:>11}",
-                cut(&class_text(row), name),
+                cut(&class_text(&row.class), name),
                 count(row.count),
                 percent(share),
             );
@@ -79,8 +79,8 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
     writeln!(out)
 }
 
-fn class_text(row: &ClassRow) -> String {
-    let class = &row.class;
+/// Who answered, in words.
+pub(in crate::render) fn class_text(class: &Class) -> String {
     let level = match class.level {
         Level::L0 => "L0",
         Level::L1 => "L1",

@@ -17,7 +17,7 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::TrueSharing => "true sharing",
         Verdict::Mixed => "true and false sharing",
         Verdict::ReadMostly => "read mostly",
-        Verdict::Unknown => "unknown",
+        Verdict::Unknown => "slow loads",
     }
 }
 
@@ -26,7 +26,9 @@ pub(super) fn conclusion(result: &C2c) -> String {
     let metric = metric_name(result);
     let total = by_metric(result.sort, counters);
     let findings = findings(result);
-    let mut text = if total == 0 {
+    let mut text = if let Some(baseline) = result.baseline_latency {
+        by_latency(result, baseline)
+    } else if total == 0 {
         nothing(result.sort, counters)
     } else if findings.is_empty() {
         no_verdict(result, total)
@@ -68,6 +70,19 @@ pub(super) fn conclusion(result: &C2c) -> String {
 /// Whether filters left something out.
 pub(super) fn is_filtered(result: &C2c) -> bool {
     result.quality.skipped.contains_key(FILTERED)
+}
+
+/// Neither HITM nor peer snoops: what lines are ordered by.
+fn by_latency(result: &C2c, baseline: u64) -> String {
+    let share = result.lines.iter().map(|line| line.share).sum::<f64>();
+    let number = result.lines.len() as u64;
+    format!(
+        "Neither peer snoops nor HITM were sampled: lines are ordered by excess latency, the cycles \
+         of their loads beyond {baseline} each (the median of all loads); {} {} {} of it",
+        plural(number, "line", "lines"),
+        if number == 1 { "holds" } else { "hold" },
+        percent(share),
+    )
 }
 
 /// The metric is nowhere: what there is instead.

@@ -1,6 +1,6 @@
 //! `contend c2c` as a table that fits 100 columns.
 
-mod classes;
+pub(super) mod classes;
 mod conclusion;
 mod finding;
 mod unclear;
@@ -138,6 +138,7 @@ fn metric_name(result: &C2c) -> &'static str {
         "rmt" => "remote HITM",
         "lcl" => "local HITM",
         "peer" => "peer snoops",
+        "latency" => "excess latency",
         _ => "HITM",
     }
 }
@@ -152,11 +153,17 @@ fn by_metric(sort: &str, counters: &Counters) -> u64 {
     })
 }
 
+/// Whether lines are ordered by latency, for want of anything better.
+fn is_by_latency(result: &C2c) -> bool {
+    result.baseline_latency.is_some()
+}
+
 /// The shown lines with a verdict.
 fn findings(result: &C2c) -> Vec<&Line> {
     let lines = result.lines.iter();
+    // By latency nothing has a verdict, and all there is to show is who it was.
     lines
-        .filter(|line| line.verdict != Verdict::Unknown)
+        .filter(|line| line.verdict != Verdict::Unknown || is_by_latency(result))
         .collect()
 }
 
@@ -168,17 +175,15 @@ fn plural(number: u64, one: &str, many: &str) -> String {
 
 fn lines(out: &mut dyn Write, result: &C2c, limits: Limits, style: Style) -> io::Result<()> {
     let findings = findings(result);
-    let title = format!(
-        "{} of {} {} shared; {} with enough samples for a verdict",
-        count(result.shared_lines),
-        plural(result.sampled_lines, "sampled line", "sampled lines"),
-        if result.shared_lines == 1 || result.sampled_lines == 1 {
-            "is"
-        } else {
-            "are"
-        },
-        count(findings.len() as u64),
-    );
+    let title = if is_by_latency(result) {
+        format!(
+            "{} of {} by excess latency",
+            count(findings.len() as u64),
+            plural(result.sampled_lines, "sampled line", "sampled lines")
+        )
+    } else {
+        shared_title(result, findings.len())
+    };
     writeln!(out, "{}", style.bold(&title))?;
     for line in findings.iter().take(limits.lines) {
         writeln!(out)?;
@@ -193,4 +198,19 @@ fn lines(out: &mut dyn Write, result: &C2c, limits: Limits, style: Style) -> io:
         )?;
     }
     unclear(out, result, limits.lines, style)
+}
+
+/// How many lines are shared.
+fn shared_title(result: &C2c, findings: usize) -> String {
+    format!(
+        "{} of {} {} shared; {} with enough samples for a verdict",
+        count(result.shared_lines),
+        plural(result.sampled_lines, "sampled line", "sampled lines"),
+        if result.shared_lines == 1 || result.sampled_lines == 1 {
+            "is"
+        } else {
+            "are"
+        },
+        count(findings as u64),
+    )
 }

@@ -21,7 +21,7 @@ pub(super) fn unclear(
     let lines: Vec<&Line> = result
         .lines
         .iter()
-        .filter(|line| line.verdict == Verdict::Unknown)
+        .filter(|line| line.verdict == Verdict::Unknown && result.baseline_latency.is_none())
         .collect();
     if lines.is_empty() {
         return Ok(());

@@ -1,5 +1,6 @@
 //! What stands on a frame, and its colour.
 
+use super::pattern::Pattern;
 use inferno::flamegraph::color::Color;
 
 /// The colour of what is no code.
@@ -9,8 +10,9 @@ pub(super) const GREY: Color = Color {
     b: 200,
 };
 
-/// The mark of the kernel's frames.
-const KERNEL: &str = "▪";
+/// What stands in front of the names of the kernel's functions, and of inlined ones.
+pub(super) const KERNEL: &str = "▪";
+pub(super) const INLINED: &str = "▫";
 
 /// What a frame is, told by its colour and by a mark at its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,12 +21,32 @@ pub(in crate::render) enum Kind {
     Thread,
     /// A function of a program.
     User,
-    /// A function that is inlined into the one below; `[i]`.
+    /// A function that is inlined into the one below; `▫` in front.
     Inlined,
-    /// A function of the kernel; `▪` in front.
+    /// A function of the kernel; `▪` in front, and a bar on the frame.
     Kernel,
     /// A place without a name.
     Unnamed,
+}
+
+/// What the time of a frame is, told by how the frame is hatched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::render) enum State {
+    /// On the CPU, and so is all in the picture.
+    #[default]
+    Running,
+    /// Off the CPU, waiting for something.
+    Blocked,
+    /// Off the CPU from a wait up to when the thread ran again.
+    Waited,
+    /// Off the CPU, which another thread had.
+    Preempted,
+    /// Woken, waiting for a CPU.
+    Runnable,
+    /// Off the CPU, and the capture does not tell why.
+    Unknown,
+    /// Not the thread that waited, but the one that woke it.
+    Waker,
 }
 
 /// What stands on a frame.
@@ -32,6 +54,7 @@ pub(in crate::render) enum Kind {
 pub(in crate::render) struct Label {
     text: String,
     kind: Kind,
+    state: State,
 }
 
 impl Label {
@@ -39,12 +62,12 @@ impl Label {
     pub(in crate::render) fn new(name: &str, kind: Kind) -> Self {
         let name = super::text(name).replace(';', ":");
         // In front: the end is what is cut off where a frame is narrow.
-        let (mark, behind) = match kind {
-            Kind::Kernel => (KERNEL, ""),
-            Kind::Inlined => ("", " [i]"),
-            Kind::Thread | Kind::User | Kind::Unnamed => ("", ""),
+        let mark = match kind {
+            Kind::Kernel => KERNEL,
+            Kind::Inlined => INLINED,
+            Kind::Thread | Kind::User | Kind::Unnamed => "",
         };
-        let mut text = format!("{mark}{}{behind}", name.trim());
+        let mut text = format!("{mark}{}", name.trim());
         if text.is_empty() {
             text.push('?');
         }
@@ -58,12 +81,34 @@ impl Label {
         if text.starts_with("# ") {
             text.replace_range(..2, "#\u{a0}");
         }
-        Self { text, kind }
+        Self {
+            text,
+            kind,
+            state: State::default(),
+        }
     }
 
-    /// The text.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The label of a frame whose time is something else than time on the CPU.
+    pub(in crate::render) fn of(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The text with the code of the frame's pattern in front: what tells frames apart.
+    pub(super) fn key(&self) -> String {
+        match Pattern::of(self.state, self.kind) {
+            Some(pattern) => format!("{}{}", pattern.code(), self.text),
+            None => self.text.clone(),
+        }
+    }
+
+    /// What it is on.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What its time is.
+    pub(super) fn state(&self) -> State {
+        self.state
     }
 
     /// The colour: a hue for the kind, in shades by name, the same in each

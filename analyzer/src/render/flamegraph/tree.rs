@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Weights beyond this are scaled down: sums must fit 64 bits.
 const LARGEST: u128 = 1 << 60;
 
+/// What stands for frames that are too narrow, where nothing is below them.
+pub(super) const LEFT_OUT: &str = "…";
+
 #[derive(Debug, Default)]
 struct Node {
     /// With all that is on top of it.
@@ -103,7 +106,7 @@ impl Tree {
                 if !path.is_empty() {
                     path.push(';');
                 }
-                path.push_str(label.text());
+                path.push_str(&label.key());
                 drawn.labels.insert(label.clone());
             }
             let node = &self.nodes[node as usize];
@@ -118,7 +121,7 @@ impl Tree {
                 }
             }
             if own >> shift > 0 {
-                let path = if path.is_empty() { "…" } else { &path };
+                let path = if path.is_empty() { LEFT_OUT } else { &path };
                 drawn.lines.push(format!("{path} {}", own >> shift));
             }
             seen.sort_by(|(a, _), (b, _)| {

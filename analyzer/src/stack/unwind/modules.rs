@@ -91,6 +91,7 @@ pub(crate) struct Unwinding<'a> {
     arch: Option<Arch>,
     /// By DSO.
     modules: Vec<OnceLock<Loaded>>,
+    workers: usize,
 }
 
 impl std::fmt::Debug for Unwinding<'_> {
@@ -112,7 +113,13 @@ impl<'a> Unwinding<'a> {
             jit: Jit::open(space, locator, capture.is_monotonic()),
             arch: features.arch.as_deref().and_then(Arch::named),
             modules: modules.collect(),
+            workers: capture.pool().current_num_threads(),
         }
+    }
+
+    /// How many work on the capture, at least one.
+    pub(in crate::stack) fn workers(&self) -> usize {
+        self.workers.max(1)
     }
 
     pub(crate) fn space(&self) -> &'a AddressSpace {

@@ -1,15 +1,31 @@
 //! The Statistical Profiling Extension (drivers/perf/arm_spe_pmu.c).
 
 use super::super::plan::{Choice, PerfOptions};
+use super::super::tool::PerfTool;
 use super::{Events, LDLAT, Sampling, mode};
 use crate::host::{Host, Machine};
 use crate::refusal::Refusal;
 
 /// SPE: loads and stores that are slow, or with `filtered` off all operations.
-pub(super) fn spe(host: &Host, filtered: bool, options: &PerfOptions) -> Result<Events, Refusal> {
+pub(super) fn spe(
+    host: &Host,
+    tool: &PerfTool,
+    filtered: bool,
+    options: &PerfOptions,
+) -> Result<Events, Refusal> {
     let pmus = host.spe_pmus();
     if pmus.is_empty() {
         return Err(no_spe(host, filtered));
+    }
+    // HAVE_AUXTRACE_SUPPORT has stood under two names in --build-options.
+    if !tool.built_with("auxtrace") && !tool.built_with("get_cpuid") {
+        return Err(Refusal::with(
+            format!(
+                "perf {} was built without AUX areas, in which SPE writes",
+                tool.version_text
+            ),
+            "name another with --perf PATH",
+        ));
     }
     let privileged = host.rights.perfmon();
     let mut choices = Vec::new();
@@ -42,14 +58,22 @@ pub(super) fn spe(host: &Host, filtered: bool, options: &PerfOptions) -> Result<
         } else {
             String::new()
         };
+        let jitter = if pmu.takes("jitter") {
+            "; the interval jitters so that loops do not keep step"
+        } else {
+            ""
+        };
         let physical = if privileged {
             " and physical addresses"
         } else {
             ""
         };
         choices.push(Choice::new(
-            ["-e", &format!("{}/{}/{}", pmu.name, terms.join(","), mode(host))],
-            format!("{what}{slow}{on}, with times{physical}; the interval jitters so that loops do not keep step"),
+            [
+                "-e",
+                &format!("{}/{}/{}", pmu.name, terms.join(","), mode(host)),
+            ],
+            format!("{what}{slow}{on}, with times{physical}{jitter}"),
         ));
     }
     let mut notes = Vec::new();
@@ -106,7 +130,7 @@ fn no_spe(host: &Host, c2c: bool) -> Refusal {
         )
     } else if let Machine::Virtual(vm) = &host.machine {
         refusal(
-            format!("this virtual machine ({vm}, {name}) has none"),
+            format!("this virtual machine ({vm}, {name}) has no SPE"),
             "record on metal (a .metal instance, or the host itself)",
         )
     } else {

@@ -73,8 +73,8 @@ pub(super) fn choose(
     options: &PerfOptions,
 ) -> Result<Events, Refusal> {
     match kind {
-        Kind::C2c => memory(host, target, options),
-        Kind::Spe if host.cpu.vendor == Vendor::Arm => arm::spe(host, false, options),
+        Kind::C2c => memory(host, tool, target, options),
+        Kind::Spe if host.cpu.vendor == Vendor::Arm => arm::spe(host, tool, false, options),
         Kind::Spe => Err(Refusal::with(
             format!("SPE is a part of Arm's CPUs and this is {}", host.cpu.name),
             "record memory accesses with c2c",
@@ -93,11 +93,16 @@ fn mode(host: &Host) -> &'static str {
     }
 }
 
-fn memory(host: &Host, target: &Target, options: &PerfOptions) -> Result<Events, Refusal> {
+fn memory(
+    host: &Host,
+    tool: &PerfTool,
+    target: &Target,
+    options: &PerfOptions,
+) -> Result<Events, Refusal> {
     match host.cpu.vendor {
         Vendor::Intel => intel::loads_and_stores(host, options),
         Vendor::Amd | Vendor::Hygon => amd::ibs(host, target, options),
-        Vendor::Arm => arm::spe(host, true, options),
+        Vendor::Arm => arm::spe(host, tool, true, options),
         Vendor::Power => power::marked(host),
         Vendor::Other(_) => Err(no_source(
             host,

@@ -26,7 +26,7 @@ pub(super) fn sched(host: &Host, tool: &PerfTool, target: &Target) -> Result<Eve
     if !host.kernel.sched_tracepoints {
         return Err(Refusal::with(
             "off-CPU time without BPF needs the tracepoint sched:sched_switch, which cannot be read",
-            "`mount -t tracefs tracefs /sys/kernel/tracing`, outside of containers and of lockdown=confidentiality",
+            host.kernel.open_tracepoints(),
         ));
     }
     let mut events = Events::sampled(vec![Choice::new(

@@ -1,0 +1,193 @@
+//! From bytes to records, over damage.
+
+use super::record::{Ended, SpeRecord, assemble};
+use super::resync::{self, REACH, Stride};
+
+/// What a run of bytes was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpeStats {
+    /// Whole records.
+    pub records: u64,
+    /// Records with damage inside, which were not delivered.
+    pub damaged: u64,
+    /// Bytes of them, and of what stood between them and the next whole record.
+    pub skipped_bytes: u64,
+    /// Records that the end of a chunk cut off.
+    pub cut: u64,
+    /// Bytes of them.
+    pub cut_bytes: u64,
+}
+
+impl SpeStats {
+    /// Adds another run.
+    pub fn merge(&mut self, other: &Self) {
+        self.records += other.records;
+        self.damaged += other.damaged;
+        self.skipped_bytes += other.skipped_bytes;
+        self.cut += other.cut;
+        self.cut_bytes += other.cut_bytes;
+    }
+}
+
+/// A record and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded<'a> {
+    /// The record.
+    pub record: &'a SpeRecord,
+    /// Bytes from the start of the chunk.
+    pub offset: u64,
+}
+
+/// Decodes the bytes of one chunk, a piece after the other.
+pub(super) struct Decoder {
+    /// Where the chunk begins in the AUX area.
+    area: u64,
+    stride: Stride,
+    /// Where the damage began that reaches to the end of the last piece, in bytes
+    /// from the start of the chunk.
+    lost_from: Option<u64>,
+    pub(super) stats: SpeStats,
+}
+
+/// A piece that is not the last one is decoded up to so many bytes from its end:
+/// a record, and what is looked for behind damage, fit in there.
+pub(super) const MARGIN: usize = 2 * REACH;
+
+impl Decoder {
+    pub(super) fn new(area: u64) -> Self {
+        Self {
+            area,
+            stride: Stride::new(),
+            lost_from: None,
+            stats: SpeStats::default(),
+        }
+    }
+
+    /// Decodes a piece that begins `offset` bytes into the chunk; returns how many
+    /// of its bytes are done with. The next piece has to begin there.
+    pub(super) fn piece(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        is_last: bool,
+        mut each: impl FnMut(Decoded<'_>),
+    ) -> usize {
+        let area = self.area.wrapping_add(offset);
+        let margin = if is_last { 0 } else { MARGIN };
+        let limit = bytes.len().saturating_sub(margin);
+        let mut record = SpeRecord::default();
+        let mut at = 0;
+        if let Some(from) = self.lost_from.take() {
+            at = self.search(bytes, 0, 0, area, is_last);
+            if self.lost_from.is_some() {
+                self.lost_from = Some(from);
+                return at;
+            }
+            self.stats.skipped_bytes += (offset + at as u64) - from;
+        }
+        while at < limit {
+            if bytes[at] == 0 {
+                at += zeros(&bytes[at..]);
+                continue;
+            }
+            // Where the damaged record seems to end, and what of it is no packet.
+            let mut seems = None;
+            let damage = match assemble(bytes, at, area, &mut record) {
+                Ended::Whole(end) => {
+                    let next = end + resync::padding(bytes, end);
+                    let place = area.wrapping_add(next as u64);
+                    let fits = self.stride.fits(place) || next >= bytes.len();
+                    if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
+                        self.stride.learn(area.wrapping_add(at as u64));
+                        self.stats.records += 1;
+                        each(Decoded {
+                            record: &record,
+                            offset: offset + at as u64,
+                        });
+                        at = end;
+                        continue;
+                    }
+                    seems = Some(next);
+                    end.saturating_sub(1)
+                }
+                Ended::Cut if is_last => {
+                    self.stats.cut += 1;
+                    self.stats.cut_bytes += (bytes.len() - at) as u64;
+                    return bytes.len();
+                }
+                // A record is shorter than the margin.
+                Ended::Cut => at,
+                Ended::Bad(bad) => bad,
+            };
+            self.stats.damaged += 1;
+            let start = at;
+            // Its beginning may be missing alone.
+            let seems = seems.filter(|&next| {
+                let fits = self.stride.fits(area.wrapping_add(next as u64));
+                fits && (next >= bytes.len() || resync::whole(bytes, next, area).is_some())
+            });
+            at = match seems {
+                Some(next) => next.min(bytes.len()),
+                None => self.search(bytes, start, damage, area, is_last),
+            };
+            if self.lost_from.is_some() {
+                self.lost_from = Some(offset + start as u64);
+                return at;
+            }
+            self.stats.skipped_bytes += (at - start) as u64;
+        }
+        at.min(bytes.len())
+    }
+
+    /// Whether a record stands where none would if all were aligned as before:
+    /// then they are not, and the last one was no damage.
+    fn is_unaligned(&self, bytes: &[u8], next: usize, area: u64) -> bool {
+        resync::whole(bytes, next, area).is_some()
+    }
+
+    /// The next record behind damage. Where none is in reach the damage goes on
+    /// into what comes next: `lost_from` is set.
+    fn search(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        bad: usize,
+        area: u64,
+        is_last: bool,
+    ) -> usize {
+        let mut bad = bad.max(start);
+        let mut start = start;
+        loop {
+            if let Some(next) = resync::find(bytes, start, bad, area, self.stride) {
+                return next;
+            }
+            let end = bad.saturating_add(REACH / 2);
+            if end >= bytes.len().saturating_sub(if is_last { 0 } else { MARGIN }) {
+                break;
+            }
+            (start, bad) = (end, end);
+        }
+        if is_last {
+            return bytes.len();
+        }
+        self.lost_from = Some(0);
+        bad.min(bytes.len())
+    }
+
+    /// Ends the chunk, of which so many bytes were there.
+    pub(super) fn finish(mut self, length: u64) -> SpeStats {
+        if let Some(from) = self.lost_from.take() {
+            self.stats.skipped_bytes += length.saturating_sub(from);
+        }
+        self.stats
+    }
+}
+
+/// How many zero bytes stand at the front.
+#[inline]
+fn zeros(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let whole = words.iter().take_while(|word| **word == [0; 8]).count();
+    let behind = words.get(whole).map_or(rest, |word| word.as_slice());
+    8 * whole + behind.iter().take_while(|&&byte| byte == 0).count()
+}

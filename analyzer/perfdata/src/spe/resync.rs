@@ -1,0 +1,121 @@
+//! Finding the next record behind bytes that are no packet.
+//!
+//! Hardware puts each record at a multiple of a power of two and pads the room
+//! between; where that has been seen, the next record is at one of the next
+//! multiples. Otherwise the end of a record is looked for. Either way a place
+//! counts only if a whole record with what every record has stands there.
+
+use super::record::{Ended, SpeRecord, assemble};
+
+/// How many bytes behind the damage are searched at once.
+pub(super) const REACH: usize = 16 << 10;
+
+/// How many padding bytes may stand between two records.
+const MOST_PADDING: usize = 4096;
+
+/// The alignment of records, learned from those that were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stride {
+    bytes: u64,
+    seen: u32,
+}
+
+/// Hardware aligns to this or less (`PMBIDR_EL1.Align` goes up to 2 KiB, but no
+/// core is known that pads so much).
+const WIDEST: u64 = 64;
+
+/// Below this an alignment is chance.
+const NARROWEST: u64 = 16;
+
+impl Stride {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: WIDEST,
+            seen: 0,
+        }
+    }
+
+    /// Learns where a record began in the AUX area.
+    #[inline]
+    pub(super) fn learn(&mut self, place: u64) {
+        if place & (self.bytes - 1) != 0 {
+            self.bytes = 1 << place.trailing_zeros();
+        }
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// Whether a record at this place is as all others were, of which there were
+    /// enough.
+    #[inline]
+    pub(super) fn fits(&self, place: u64) -> bool {
+        self.seen < 8 || self.bytes < NARROWEST || place & (self.bytes - 1) == 0
+    }
+}
+
+/// Where the record behind the damage begins, in `bytes`, whose first byte is at
+/// `area`. The damaged record began at `start`, and `bad` is no packet of it.
+/// Absent when none begins in reach.
+pub(super) fn find(
+    bytes: &[u8],
+    start: usize,
+    bad: usize,
+    area: u64,
+    stride: Stride,
+) -> Option<usize> {
+    let end = bytes.len().min(bad.saturating_add(REACH));
+    if stride.bytes >= NARROWEST {
+        let step = stride.bytes as usize;
+        let first = step - (area.wrapping_add(start as u64) & (stride.bytes - 1)) as usize;
+        let mut at = start + first;
+        while at < end {
+            // The records behind it are aligned as well.
+            if let Some(next) = whole(bytes, at, area)
+                && (next == bytes.len() || area.wrapping_add(next as u64) & (stride.bytes - 1) == 0)
+            {
+                return Some(at);
+            }
+            at += step;
+        }
+        if stride.seen >= 8 {
+            return None;
+        }
+    }
+    // Behind the last packet of a record: its time, or the end packet.
+    let mut at = bad;
+    while at < end {
+        let behind = match bytes[at] {
+            0x71 => at + 9,
+            0x01 => at + 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let next = behind + padding(bytes, behind.min(bytes.len()));
+        if next < bytes.len() && whole(bytes, next, area).is_some() {
+            return Some(next);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Where the padding behind the whole record at `at` ends; absent when there is
+/// no such record.
+pub(super) fn whole(bytes: &[u8], at: usize, area: u64) -> Option<usize> {
+    let mut record = SpeRecord::default();
+    match assemble(bytes, at, area, &mut record) {
+        Ended::Whole(end) if record.is_whole() => Some(end + padding(bytes, end)),
+        _ => None,
+    }
+}
+
+/// How many padding bytes stand at `from`.
+pub(super) fn padding(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or(&[]);
+    let zeros = rest
+        .iter()
+        .take(MOST_PADDING)
+        .take_while(|&&byte| byte == 0);
+    zeros.count()
+}

@@ -1,0 +1,79 @@
+//! What tables and pictures of stacks begin with.
+
+use super::style::{Style, WIDTH, count, duration, many, wrap};
+use crate::result::{CaptureFacts, Quality};
+use std::io::{self, Write};
+
+/// Writes which capture it is, of which host, how long.
+pub(super) fn capture(out: &mut dyn Write, capture: &CaptureFacts, style: Style) -> io::Result<()> {
+    let title = [
+        Some(capture.file.clone()),
+        capture.host.clone(),
+        capture.duration_s.map(duration),
+    ];
+    let title: Vec<String> = title.into_iter().flatten().collect();
+    for line in wrap(&title.join(" · "), WIDTH, 2) {
+        writeln!(out, "{}", style.bold(&line))?;
+    }
+    Ok(())
+}
+
+/// Writes a sentence, on several lines where it is long.
+pub(super) fn wrapped(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    for line in wrap(text, WIDTH, 2) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Writes the title of a table, below an empty line.
+pub(super) fn heading(out: &mut dyn Write, title: &str, style: Style) -> io::Result<()> {
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold(title))
+}
+
+/// Writes how many rows a table leaves out.
+pub(super) fn more(out: &mut dyn Write, all: usize, shown: usize) -> io::Result<()> {
+    match all.saturating_sub(shown) {
+        0 => Ok(()),
+        more => writeln!(out, "  {} more (--top; --json has all)", count(more as u64)),
+    }
+}
+
+/// What stands under the title: how much, what was lost, details, and of how long.
+pub(super) fn subtitle(
+    what: &str,
+    details: Vec<String>,
+    capture: &CaptureFacts,
+    quality: &Quality,
+) -> Vec<String> {
+    let mut parts = vec![what.to_owned()];
+    let lost = [
+        (quality.lost_events, "record", "lost"),
+        (quality.lost_samples, "sample", "lost"),
+        (quality.truncated_bytes, "byte", "missing"),
+    ];
+    let lost = lost.iter().filter(|(number, ..)| *number > 0);
+    let lost: Vec<String> = lost
+        .map(|(number, noun, what)| format!("{} {what}", many(*number, noun)))
+        .collect();
+    if lost.is_empty() {
+        parts.push("nothing lost".to_owned());
+    }
+    parts.extend(lost);
+    parts.extend(details);
+    parts.extend(
+        capture
+            .duration_s
+            .map(|time| format!("{} recorded", duration(time))),
+    );
+    parts
+}
+
+/// A share of something, or a dash where that is nothing.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    format!("{:.1} %", 100.0 * part as f64 / whole as f64)
+}

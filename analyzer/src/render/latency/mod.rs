@@ -1,0 +1,11 @@
+//! `contend latency`: the table and the picture.
+
+mod distribution;
+mod heatmap;
+mod name;
+mod picture;
+mod scale;
+mod table;
+
+pub(crate) use picture::picture;
+pub(crate) use table::table;

@@ -1,0 +1,147 @@
+//! Latencies of Arm SPE against what was planted: sums of all three latencies by source
+//! and core, by thread, and of stores.
+
+use crate::common::{compare, contend_on, shared_captures, unpacked};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Captures with their truth, and how many records more there may be: what is left of
+/// damaged ones.
+const CAPTURES: [&str; 10] = [
+    "n1-v1meta",
+    "v1-contexts",
+    "v1-bare",
+    "v2-newbits",
+    "n3-unknown-mixed-ops",
+    "ampereone",
+    "hip12",
+    "biglittle-no-contexts",
+    "damaged",
+    "damaged-cut",
+];
+
+/// The metrics with their names in the truth.
+const METRICS: [(&str, &str); 3] = [
+    ("weight", "total"),
+    ("issue", "issue"),
+    ("translation", "translation"),
+];
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn document(file: &Path, args: &[&str]) -> Value {
+    let args = [&["latency", "--json"], args].concat();
+    contend_on(file, &args).json(&format!("{args:?} {}", file.display()))
+}
+
+/// Loads by raw code: how many, and the sum of a latency.
+type Loads = BTreeMap<Option<u64>, (u64, u64)>;
+
+fn planted(truth: &Value, metric: &str) -> Loads {
+    let mut loads = Loads::new();
+    for row in truth["loads_by_source"].as_array().unwrap() {
+        let code = row["source"]
+            .as_str()
+            .and_then(|code| u64::from_str_radix(code.strip_prefix("0x")?, 16).ok());
+        let all = loads.entry(code).or_default();
+        all.0 += number(&row["latency"]["n"]);
+        all.1 += number(&row["latency"][metric]);
+    }
+    loads
+}
+
+fn found_loads(document: &Value) -> Loads {
+    let mut loads = Loads::new();
+    for group in document["groups"].as_array().unwrap() {
+        if group["key"]["op"] != "load" {
+            continue;
+        }
+        let code = group["key"]["code"].as_str().map(compare::hex);
+        let all = loads.entry(code).or_default();
+        all.0 += number(&group["count"]) + number(&group["without"]);
+        all.1 += number(&group["sum"]);
+    }
+    loads
+}
+
+#[test]
+fn latencies_equal_the_truth() {
+    let Some(shared) = shared_captures() else {
+        return;
+    };
+    let folder = shared.join("spe-synthetic");
+    let scratch = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for name in CAPTURES {
+        let plain = folder.join(format!("{name}.perf.data"));
+        let file = match plain.exists() {
+            true => plain,
+            false => unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path()),
+        };
+        let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
+        let truth: Value = serde_json::from_slice(&truth).unwrap();
+        let is_damaged = name.starts_with("damaged");
+        let spare = number(&truth["losses"]["records_damaged"]);
+        for (metric, in_truth) in METRICS {
+            let document = document(&file, &["--metric", metric]);
+            let planted = planted(&truth, in_truth);
+            let ours = found_loads(&document);
+            if is_damaged {
+                // Intact records are all there; what is left of others may be too.
+                let count = |loads: &Loads| loads.values().map(|load| load.0).sum::<u64>();
+                let (ours, planted) = (count(&ours), count(&planted));
+                if ours < planted || ours > planted + spare {
+                    found.push(format!("{name} {metric}: {ours} loads, planted {planted}"));
+                }
+                continue;
+            }
+            if ours != planted {
+                found.push(format!("{name} {metric}: {ours:?}, planted {planted:?}"));
+            }
+            let stores = document["groups"].as_array().unwrap().iter();
+            let stores = stores.filter(|group| group["key"]["op"] == "store");
+            let sum: u64 = stores.map(|group| number(&group["sum"])).sum();
+            if sum != number(&truth["store_latency"][in_truth]) {
+                found.push(format!(
+                    "{name} {metric}: stores have {sum}, planted {}",
+                    truth["store_latency"][in_truth]
+                ));
+            }
+        }
+    }
+    compare::assert_none("SPE latencies", &found);
+}
+
+/// Where the records tell their threads, each has the accesses that were planted.
+#[test]
+fn accesses_of_threads_equal_the_truth() {
+    let Some(shared) = shared_captures() else {
+        return;
+    };
+    let folder = shared.join("spe-synthetic");
+    let scratch = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for name in ["v1-contexts", "v2-newbits", "ampereone", "hip12"] {
+        let file = unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path());
+        let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
+        let truth: Value = serde_json::from_slice(&truth).unwrap();
+        let planted: BTreeMap<u64, u64> = truth["tids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (number(&row["tid"]), number(&row["perf_memory"])))
+            .collect();
+        let document = document(&file, &["--by", "thread"]);
+        let groups = document["groups"].as_array().unwrap().iter();
+        let ours: BTreeMap<u64, u64> = groups
+            .map(|group| (number(&group["key"]["tid"]), number(&group["count"])))
+            .collect();
+        if ours != planted {
+            found.push(format!("{name}: {ours:?}, planted {planted:?}"));
+        }
+    }
+    compare::assert_none("SPE threads", &found);
+}

@@ -8,7 +8,7 @@
 # --check fails when the first loses anything, when the second loses something that is not
 # counted (records and counted losses together are all intervals), or when the recorder
 # takes more than 96 MiB. Needs root, perf and a build of contend-record (CONTEND_RECORD,
-# default: the release build).
+# default: that of recorder/release.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=30 check=
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-record=$(realpath "${CONTEND_RECORD:-target/release/contend-record}")
+record=$(realpath "${CONTEND_RECORD:-target/$(uname -m)-unknown-linux-musl/recorder/contend-record}")
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2> /dev/null || true; rm -rf "$work"' EXIT
 switches() { awk '$1 == "ctxt" { print $2 }' /proc/stat; }

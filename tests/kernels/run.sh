@@ -16,14 +16,14 @@
 #
 # Needs: qemu-system-x86, qemu-system-arm, busybox-static (for each architecture; foreign
 # ones are fetched), gcc, gcc-aarch64-linux-gnu, cpio, and builds
-#   CONTEND_RECORD_X86_64, CONTEND_RECORD_AARCH64   static (default: the musl targets)
+#   CONTEND_RECORD_X86_64, CONTEND_RECORD_AARCH64   static (default: as recorder/release.sh builds)
 #   CONTEND                                          the analyzer (default: target/debug/contend)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 declare -A record=(
-    [amd64]=${CONTEND_RECORD_X86_64:-target/x86_64-unknown-linux-musl/debug/contend-record}
-    [arm64]=${CONTEND_RECORD_AARCH64:-target/aarch64-unknown-linux-musl/debug/contend-record}
+    [amd64]=${CONTEND_RECORD_X86_64:-target/x86_64-unknown-linux-musl/recorder/contend-record}
+    [arm64]=${CONTEND_RECORD_AARCH64:-target/aarch64-unknown-linux-musl/recorder/contend-record}
 )
 contend=${CONTEND:-target/debug/contend}
 cache=${KERNELS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/contend-kernels}

@@ -13,8 +13,8 @@
 #
 # --check fails when default costs more than 1.6 times, filtered more than 1.15, default
 # is not below perf and bpftrace, or something was lost. Needs root, an otherwise idle
-# machine, perf, and a build of contend-record (CONTEND_RECORD says which; default: the
-# release build) and contend (CONTEND).
+# machine, perf, and a build of contend-record (CONTEND_RECORD says which; default: that of
+# recorder/release.sh) and contend (CONTEND).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=5 messages=100000 check=
@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-record=$(realpath "${CONTEND_RECORD:-target/release/contend-record}")
+record=$(realpath "${CONTEND_RECORD:-target/$(uname -m)-unknown-linux-musl/recorder/contend-record}")
 contend=$(realpath "${CONTEND:-target/release/contend}")
 work=$(mktemp -d)
 sleep infinity &

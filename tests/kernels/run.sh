@@ -16,14 +16,14 @@
 #
 # Needs: qemu-system-x86, qemu-system-arm, busybox-static (for each architecture; foreign
 # ones are fetched), gcc, gcc-aarch64-linux-gnu, cpio, and builds
-#   CONTEND_RECORD_X86_64, CONTEND_RECORD_AARCH64   static (default: the musl targets)
+#   CONTEND_RECORD_X86_64, CONTEND_RECORD_AARCH64   static (default: as recorder/release.sh builds)
 #   CONTEND                                          the analyzer (default: target/debug/contend)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 declare -A record=(
-    [amd64]=${CONTEND_RECORD_X86_64:-target/x86_64-unknown-linux-musl/debug/contend-record}
-    [arm64]=${CONTEND_RECORD_AARCH64:-target/aarch64-unknown-linux-musl/debug/contend-record}
+    [amd64]=${CONTEND_RECORD_X86_64:-target/x86_64-unknown-linux-musl/recorder/contend-record}
+    [arm64]=${CONTEND_RECORD_AARCH64:-target/aarch64-unknown-linux-musl/recorder/contend-record}
 )
 contend=${CONTEND:-target/debug/contend}
 cache=${KERNELS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/contend-kernels}
@@ -67,7 +67,7 @@ busybox() { # architecture → path of a static busybox
         [ -n "$(ls "$cache/lists" 2> /dev/null | grep Packages || true)" ] || apt_here apt-get -q update > /dev/null
         (cd "$work/bb" && apt_here apt-get -q download "busybox-static:$1" > /dev/null)
         dpkg-deb -x "$work"/bb/busybox-static_*"$1".deb "$work/bb/x"
-        cp "$(find "$work/bb/x" -name busybox -type f | head -1)" "$cache/busybox-$1"
+        cp "$(find "$work/bb/x" -path "*/bin/busybox" -type f | head -1)" "$cache/busybox-$1"
     fi
     echo "$cache/busybox-$1"
 }

@@ -12,6 +12,12 @@ impl StackId {
     /// The stack without a frame.
     pub(crate) const EMPTY: Self = Self(0);
 
+    /// Any stack, for tests that look into none.
+    #[cfg(test)]
+    pub(crate) fn any(number: u32) -> Self {
+        Self(number)
+    }
+
     /// Its place among all stacks of its tree.
     pub(crate) fn index(self) -> usize {
         self.0 as usize

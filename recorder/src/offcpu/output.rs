@@ -218,9 +218,8 @@ impl Output {
         };
         let end = path.iter().position(|&byte| byte == 0);
         let path = &path[..end.unwrap_or(path.len())];
-        if bits & misc::MMAP_DATA != 0 && !path.starts_with(b"/")
-            || path == b"//anon" && bits & misc::MMAP_DATA != 0
-        {
+        let is_file = path.starts_with(b"/") && path != b"//anon";
+        if bits & misc::MMAP_DATA != 0 && !is_file {
             return false;
         }
         if bits & misc::MMAP_BUILD_ID != 0 {

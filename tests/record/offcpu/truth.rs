@@ -63,7 +63,7 @@ fn agrees(what: &str, truth: u64, found: u64) {
     );
 }
 
-fn row<'a>(list: &'a Value, is_it: impl Fn(&Value) -> bool) -> &'a Value {
+fn row(list: &Value, is_it: impl Fn(&Value) -> bool) -> &Value {
     let found = list.as_array().unwrap().iter().find(|row| is_it(row));
     found.unwrap_or(&Value::Null)
 }

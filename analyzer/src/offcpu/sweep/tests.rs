@@ -1,7 +1,9 @@
 //! What the sweep makes of sequences of events, and a naive model of it.
 
 use super::{SweepCounts, sweep};
-use crate::offcpu::event::{Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, Witness};
+use crate::offcpu::event::{
+    Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, StackId, Witness,
+};
 use crate::offcpu::interval::{Interval, State, Waker};
 use crate::offcpu::losses::{Loss, Losses};
 use Witness::{Record, Tracepoint};
@@ -480,4 +482,74 @@ proptest! {
         let off: u64 = intervals.iter().map(Interval::ns).sum();
         prop_assert!(off <= time);
     }
+}
+
+#[test]
+fn what_a_collector_calls_open_is_no_interval() {
+    let span = Event {
+        other: 0,
+        ..event(200, Kind::Span)
+    };
+    let open = Event {
+        other: 1,
+        ..event(200, Kind::Detail)
+    };
+    let details = [
+        Detail {
+            start: 100,
+            ..Detail::default()
+        },
+        Detail {
+            is_open: true,
+            ..Detail::default()
+        },
+    ];
+    for events in [[span, open], [open, span]] {
+        let (intervals, counts) = found(&events, &details);
+        assert!(intervals.is_empty());
+        assert_eq!(counts.open, 1);
+    }
+}
+
+#[test]
+fn the_stack_of_a_waker_finds_its_interval() {
+    let waking = Event {
+        other: 5,
+        stack: StackId::any(3),
+        ..event(180, Kind::Waking)
+    };
+    let span = Event {
+        other: 0,
+        ..event(200, Kind::Span)
+    };
+    let more = Event {
+        other: 1,
+        reason: SLEEPING,
+        ..event(200, Kind::Detail)
+    };
+    let details = [
+        Detail {
+            start: 100,
+            ..Detail::default()
+        },
+        Detail {
+            waker: Some((5, 180)),
+            ..Detail::default()
+        },
+    ];
+    let (intervals, _) = found(&[waking, span, more], &details);
+    assert_eq!(
+        intervals[0].wake.map(|wake| wake.stack),
+        Some(StackId::any(3))
+    );
+    // Of an earlier waking it is not.
+    let earlier = Event {
+        time: 150,
+        ..waking
+    };
+    let (intervals, _) = found(&[earlier, span, more], &details);
+    assert_eq!(
+        intervals[0].wake.map(|wake| wake.stack),
+        Some(StackId::EMPTY)
+    );
 }

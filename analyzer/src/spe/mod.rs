@@ -29,7 +29,7 @@ mod tasks;
 mod tests;
 mod trace;
 
-#[expect(unused_imports, reason = "the name of what each is called with")]
+#[allow(unused_imports, reason = "the name of what each is called with")]
 pub(crate) use op::SpeOp;
 pub(crate) use report::{count, report};
 pub(crate) use sums::SpeSums;

@@ -81,7 +81,7 @@ fn interval(cursor: &mut Cursor<'_>) -> Option<Collected> {
         // 32-bit programs have other numbers.
         syscall: (flags & COMPAT == 0).then_some(syscall),
         waker: (woken != 0 && reason.is_blocked)
-            .then(|| (if by_interrupt { INTERRUPT } else { waker }, woken)),
+            .then_some((if by_interrupt { INTERRUPT } else { waker }, woken)),
         is_open: flags & OPEN != 0,
     };
     Some(Collected::Interval(detail, reason))

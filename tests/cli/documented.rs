@@ -2,6 +2,7 @@
 //! have every field that it names; `docs/architecture.md` names every module.
 
 use crate::common::{contend_on, shared_captures, unpacked, workspace};
+use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,17 @@ const NOT_YET: &str = "**not yet**";
 
 /// Which section of the page describes the object at a path. Paths go through
 /// the names of fields; lists leave no trace in them.
-const SECTIONS: [(&str, &str); 32] = [
+const SECTIONS: [(&str, &str); 37] = [
     ("contend.info/1", "contend.info/1"),
     ("contend.c2c/1", "contend.c2c/1"),
     ("capture", "capture"),
     ("capture.nodes", "nodes"),
     ("quality", "quality"),
+    ("quality.spe", "spe"),
+    ("quality.spe.attribution", "attribution"),
+    ("quality.spe.interval", "interval"),
+    ("quality.spe.cpus", "spe.cpus"),
+    ("quality.spe.timeline", "timeline"),
     ("events", "events"),
     ("can", "can"),
     ("perf_counters", "perf_counters"),
@@ -58,7 +64,7 @@ const OF_DEBUG_INFORMATION: [&str; 7] = [
 ];
 
 /// Objects whose keys are no fields.
-const MAPS: [&str; 2] = ["records", "quality.skipped"];
+const MAPS: [&str; 3] = ["records", "quality.skipped", "quality.spe.operations"];
 
 /// Fields whose text is one of a list on the page.
 const CHOICES: [&str; 9] = [
@@ -171,7 +177,28 @@ fn captures(scratch: &Path) -> Vec<PathBuf> {
         std::fs::write(&path, capture.bytes).unwrap();
         path
     });
-    [demo, cut].into_iter().chain(synthetic).collect()
+    let spe = scratch.join("spe.perf.data");
+    std::fs::write(&spe, slow_core()).unwrap();
+    [demo, cut, spe].into_iter().chain(synthetic).collect()
+}
+
+/// What Arm SPE recorded on a core that nobody knows: lines are ordered by latency.
+fn slow_core() -> Vec<u8> {
+    let mut capture = SpeCapture::new(2);
+    capture.metadata = Some(vec![(0x510f_0010, 0); 2]);
+    let plans: Vec<SpePlan> = (0..20u64)
+        .map(|number| SpePlan {
+            operation: Some((1, u8::from(number % 5 == 0))),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP + number / 10 * 64),
+            latencies: [Some(if number < 10 { 500 } else { 40 }), None, None],
+            timestamp: Some(1_000_000 + number),
+            ..SpePlan::default()
+        })
+        .collect();
+    capture.chunk(0, &plans, 64);
+    capture.chunk(1, &plans, 64);
+    capture.wrapped(Container::File).unwrap()
 }
 
 fn documents() -> Found {
@@ -228,6 +255,10 @@ fn stacks_of_events(found: &mut Found, capture: &Path, info: &Value) {
         let name = event["name"].as_str().unwrap();
         let ended = contend_on(capture, &["oncpu", "--json", "--event", name]);
         let what = format!("{name} of {}", capture.display());
+        // Its operations are in no samples.
+        if event["kind"] == "spe" {
+            continue;
+        }
         match event["samples"].as_u64() {
             Some(0) => drop(ended.refused(&what)),
             _ => found.document(&what, &ended.json(&what)),

@@ -16,3 +16,4 @@ mod perf_compat;
 mod reader;
 mod realistic;
 mod recorded;
+mod spe;

@@ -185,7 +185,10 @@ fn a_chunk_that_ends_inside_a_record_loses_that_one_alone() {
             let (read, stats) = decode(file(&[front.to_vec(), back.to_vec()])).unwrap();
             let broken = usize::from(cut % size != 0);
             assert_eq!(read.len(), plans.len() - broken, "{align} {cut}: {stats:?}");
-            assert!(read.iter().all(|plan| plans.contains(plan)), "{align} {cut}");
+            assert!(
+                read.iter().all(|plan| plans.contains(plan)),
+                "{align} {cut}"
+            );
             assert_eq!(stats.cut, broken as u64, "{align} {cut}");
             // What is left of it in the next chunk is no record, unless nothing but
             // padding is left.
@@ -207,7 +210,10 @@ fn a_cut_file_is_read_up_to_the_cut() {
             continue;
         };
         assert_eq!(read, plans[..read.len()], "{length}");
-        assert!(read.len() >= most && stats.damaged == 0, "{length}: {stats:?}");
+        assert!(
+            read.len() >= most && stats.damaged == 0,
+            "{length}: {stats:?}"
+        );
         most = read.len();
     }
     assert_eq!(most, plans.len());
@@ -233,7 +239,12 @@ fn long_chunks_are_read_in_pieces() {
         let lost = |index: &usize| hit.contains(index) || (blank.start..end).contains(index);
         let left = (0..plans.len()).filter(|index| !lost(index));
         let wanted: Vec<SpePlan> = left.map(|index| plans[index]).collect();
-        assert!(read == wanted, "{align}: {} of {}: {stats:?}", read.len(), wanted.len());
+        assert!(
+            read == wanted,
+            "{align}: {} of {}: {stats:?}",
+            read.len(),
+            wanted.len()
+        );
         assert_eq!(
             stats.skipped_bytes,
             ((plans.len() - wanted.len()) * size) as u64,
@@ -254,7 +265,10 @@ fn both_versions_of_metadata_are_found() {
             let Some(AuxInfo::Spe(Some(found))) = &data.aux().info else {
                 panic!("{:?}", data.aux().info)
             };
-            assert_eq!(found.cpus.len(), capture.metadata.as_ref().map_or(0, Vec::len));
+            assert_eq!(
+                found.cpus.len(),
+                capture.metadata.as_ref().map_or(0, Vec::len)
+            );
             let conv = data.aux().time_conv.unwrap();
             assert_eq!(conv.time(25_000_000), 1_000_000_000, "{container:?}");
         }
@@ -300,7 +314,10 @@ fn fuzz() {
         }
         let length = bytes.len() as u64;
         if let Some((_, stats)) = decode(bytes) {
-            assert!(stats.skipped_bytes + stats.cut_bytes <= 4 * length, "run {runs}");
+            assert!(
+                stats.skipped_bytes + stats.cut_bytes <= 4 * length,
+                "run {runs}"
+            );
         }
         runs += 1;
     }

@@ -223,7 +223,7 @@ pub(super) fn assemble(bytes: &[u8], start: usize, area: u64, record: &mut SpeRe
         let mut index = header & 7;
         match kind {
             Kind::Padding => {
-                at += 1;
+                at += padding(bytes, at);
                 continue;
             }
             Kind::End => {
@@ -313,6 +313,15 @@ pub(super) fn assemble(bytes: &[u8], start: usize, area: u64, record: &mut SpeRe
         Ended::Cut
     } else {
         Ended::Bad(at)
+    }
+}
+
+/// How many padding bytes stand at `at`, where one does: up to eight of them.
+#[inline]
+fn padding(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(word) => (u64::from_le_bytes(*word).trailing_zeros() / 8) as usize,
+        None => 1,
     }
 }
 

@@ -1,0 +1,252 @@
+//! Arm SPE through the command: perf's counters of whole captures and of their
+//! contended lines, against what was planted, and what `info` says of them.
+
+use crate::common::{contend_on, read_maybe_xz, shared_captures, unpacked};
+use contend_fixtures::{Container, SpeCapture, SpePlan};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const CAPTURES: [(&str, &str); 8] = [
+    ("n1-v1meta", "peer"),
+    ("v1-contexts", "peer"),
+    ("v1-bare", "peer"),
+    ("v2-newbits", "tot"),
+    ("n3-unknown-mixed-ops", "tot"),
+    ("ampereone", "peer"),
+    ("hip12", "tot"),
+    ("biglittle-no-contexts", "peer"),
+];
+
+/// The capture as a file, and its truth.
+fn capture(folder: &Path, name: &str, scratch: &Path) -> (PathBuf, Value) {
+    let folder = folder.join("spe-synthetic");
+    let plain = folder.join(format!("{name}.perf.data"));
+    let path = if plain.exists() {
+        plain
+    } else {
+        unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch)
+    };
+    let truth = read_maybe_xz(&folder.join(format!("{name}.truth.json")));
+    (path, serde_json::from_slice(&truth).unwrap())
+}
+
+/// Counters of the truth that are not those of the document.
+fn differences(what: &str, ours: &Value, truth: &Value) -> Vec<String> {
+    let truth = truth.as_object().unwrap().iter();
+    let wrong = truth.filter(|(name, count)| ours[*name] != **count);
+    wrong
+        .map(|(name, count)| format!("{what}: {name} {}, truth {count}", ours[name]))
+        .collect()
+}
+
+fn sum(into: &mut BTreeMap<String, u64>, counters: &Value) {
+    for (name, count) in counters.as_object().unwrap() {
+        *into.entry(name.clone()).or_default() += count.as_u64().unwrap();
+    }
+}
+
+#[test]
+fn counters_of_captures_and_lines_are_those_of_perf() {
+    let Some(folder) = shared_captures() else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for (name, sort) in CAPTURES {
+        let (path, truth) = capture(&folder, name, scratch.path());
+        let document = contend_on(&path, &["c2c", "--json", "--show-all", "--no-symbols"]);
+        let document = document.json(name);
+        assert_eq!(document["sort"], sort, "{name}");
+        let counters = &document["perf_counters"];
+        found.extend(differences(name, counters, &truth["perf72_c2c_counters"]));
+        let spe = &document["quality"]["spe"];
+        assert_eq!(spe["records"], truth["records"], "{name}");
+        // What perf takes for memory and is no access has no class.
+        let classes = document["classes"].as_array().unwrap().iter();
+        let classes: u64 = classes.map(|class| class["count"].as_u64().unwrap()).sum();
+        let accesses = ["loads", "stores"].map(|what| truth[what].as_u64().unwrap());
+        assert_eq!(classes, accesses.iter().sum::<u64>(), "{name}");
+        // A line that two processes map has two addresses, and may be two lines.
+        for hot in truth["hot_lines"].as_array().unwrap() {
+            let addresses = hot["address"].as_array().unwrap();
+            let lines = document["lines"].as_array().unwrap().iter();
+            let mut ours = BTreeMap::new();
+            lines
+                .filter(|line| addresses.contains(&line["address"]))
+                .for_each(|line| sum(&mut ours, &line["perf_counters"]));
+            let what = format!("{name} {}", hot["address"]);
+            found.extend(differences(&what, &json!(ours), &hot["perf72"]));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn damage_is_in_the_report_of_every_command() {
+    let Some(folder) = shared_captures() else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["damaged", "damaged-cut"] {
+        let (path, truth) = capture(&folder, name, scratch.path());
+        let info = contend_on(&path, &["info", "--json"]).json(name);
+        let c2c = contend_on(&path, &["c2c", "--json", "--no-symbols"]).json(name);
+        assert_eq!(info["quality"]["spe"], c2c["quality"]["spe"], "{name}");
+        assert_eq!(
+            (&info["can"]["spe"], &info["can"]["latency"]),
+            (&json!(true), &json!(true))
+        );
+        let spe = &c2c["quality"]["spe"];
+        for field in [
+            "damaged_records",
+            "skipped_bytes",
+            "cut_records",
+            "missing_chunks",
+        ] {
+            assert!(spe[field].as_u64().unwrap() > 0, "{name}: {field}");
+        }
+        if name == "damaged" {
+            let container = &truth["container"];
+            for (field, planted) in [
+                ("truncated", &container["truncated"]),
+                ("partial", &container["partial"]),
+                ("collisions", &container["collision"]),
+                (
+                    "missing_chunks",
+                    &truth["losses"]["chunks_announced_but_absent"],
+                ),
+            ] {
+                assert_eq!(&spe[field], planted, "{field}");
+            }
+        } else {
+            assert!(spe["truncated_chunk_bytes"].as_u64().unwrap() > 0);
+        }
+    }
+}
+
+/// A capture of one line that two threads use and that is slow, and a quick one.
+fn slow_line(midr: u64, code: u16) -> SpeCapture {
+    let mut capture = SpeCapture::new(2);
+    capture.metadata = Some(vec![(midr, 0); 2]);
+    for cpu in 0..2u32 {
+        let plans: Vec<SpePlan> = (0..200u64)
+            .map(|number| {
+                let is_slow = number % 4 == 0;
+                let line = if is_slow { 0 } else { 64 * (1 + number) };
+                let is_store = number % 8 == 0;
+                SpePlan {
+                    operation: Some((1, u8::from(is_store))),
+                    events: Some(0x16),
+                    source: (!is_store).then_some(if is_slow { code } else { 0 }),
+                    pc: Some((SpeCapture::TEXT + 4 * number, 0)),
+                    data: Some(SpeCapture::HEAP + line + 8 * u64::from(cpu)),
+                    context: Some((1, SpeCapture::PID + cpu)),
+                    latencies: [Some(if is_slow { 900 } else { 40 }), Some(5), None],
+                    timestamp: Some(1_000_000 + 100 * number),
+                    ..SpePlan::default()
+                }
+            })
+            .collect();
+        capture.chunk(cpu, &plans, 64);
+    }
+    capture
+}
+
+fn written(capture: &SpeCapture, container: Container, folder: &Path) -> PathBuf {
+    let path = folder.join("capture.perf.data");
+    std::fs::write(&path, capture.wrapped(container).unwrap()).unwrap();
+    path
+}
+
+/// No table, no new event bits: latency is all that there is.
+#[test]
+fn lines_are_ordered_by_latency_where_nothing_else_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&slow_line(0x510f_0010, 7), Container::File, folder.path());
+    let document = contend_on(&path, &["c2c", "--json"]).json("c2c");
+    assert_eq!(document["sort"], "latency");
+    assert_eq!(document["baseline_latency"], 40);
+    let lines = document["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 1, "the others take what is usual");
+    let slow = &lines[0];
+    assert_eq!(slow["address"], json!(format!("{:#x}", SpeCapture::HEAP)));
+    // 25 slow loads of each thread.
+    assert_eq!(slow["excess_latency"], 50 * (900 - 40));
+    assert_eq!(slow["share"], 1.0);
+    assert_eq!(slow["verdict"], "unknown");
+    let table = contend_on(&path, &["c2c"]).text();
+    assert!(table.contains("ordered by excess latency"), "{table}");
+    assert!(
+        table.contains("unknown core (implementer 0x51, part 0x1)"),
+        "{table}"
+    );
+    // The same whatever container it comes in, and however many threads work.
+    for (container, threads) in [(Container::Pipe, "1"), (Container::FileZstd, "3")] {
+        let path = written(&slow_line(0x510f_0010, 7), container, folder.path());
+        let args = ["c2c", "--json", "--threads", threads];
+        let other = contend_on(&path, &args).json("other container");
+        assert_eq!(other["lines"], document["lines"], "{container:?}");
+        assert_eq!(other["classes"], document["classes"], "{container:?}");
+    }
+}
+
+/// A table of the user tells what the numbers of an unknown core mean.
+#[test]
+fn a_table_of_the_user_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&slow_line(0x510f_0010, 7), Container::File, folder.path());
+    let tables = folder.path().join("mine.table");
+    std::fs::write(
+        &tables,
+        "table mine\ncore 0x51 0x001 ours Oryon\ncode 0 l1 none\ncode 7 l2 peer\n",
+    )
+    .unwrap();
+    let tables = tables.to_str().unwrap();
+    let args = ["c2c", "--json", "--spe-tables", tables];
+    let document = contend_on(&path, &args).json("c2c");
+    assert_eq!(document["sort"], "peer");
+    assert_eq!(document["perf_counters"]["lcl_peer"], 50);
+    assert_eq!(document["lines"][0]["verdict"], "false_sharing");
+    assert_eq!(document["quality"]["spe"]["cpus"][0]["core"], "Oryon");
+    std::fs::write(tables, "core 1\n").unwrap();
+    let refused = contend_on(&path, &args);
+    let line = refused.refused("a wrong table");
+    assert!(
+        line.contains("mine.table") && line.contains("line 1"),
+        "{line}"
+    );
+}
+
+/// Switches tell threads where records do not.
+#[test]
+fn threads_come_from_switches_without_contexts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(2);
+    let plans: Vec<SpePlan> = (0..10u64)
+        .map(|number| SpePlan {
+            operation: Some((1, 1)),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            timestamp: Some(1_000 * (number + 1)),
+            ..SpePlan::default()
+        })
+        .collect();
+    capture.chunk(0, &plans, 64);
+    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
+    let path = written(&capture, Container::File, folder.path());
+    let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
+    assert_eq!(document["quality"]["spe"]["attribution"]["switch"], 10);
+    let writers = &document["lines"][0]["writers"];
+    let stores: Vec<(&Value, &Value)> = writers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|writer| (&writer["tid"], &writer["stores"]))
+        .collect();
+    let pid = SpeCapture::PID;
+    assert_eq!(
+        stores,
+        [(&json!(pid + 1), &json!(6)), (&json!(pid), &json!(4))]
+    );
+}

@@ -67,10 +67,7 @@ pub(crate) fn latency(
     let topology = Topology::new(features);
     let locator = Locator::new(sources, capture)?;
     let jit = Jit::open(space, &locator, capture.is_monotonic());
-    let spe_times = scan.spe.as_ref().and_then(|(_, sums)| sums.times());
-    // Operations may come before and behind all records.
-    let times = scan.survey.times().into_iter().chain(spe_times);
-    let times = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let times = scan.survey.times();
     let heat = options.with_heat.then(|| {
         let (first, last) = match &options.filter.time {
             Some(range) => (*range.start(), *range.end()),
@@ -180,7 +177,11 @@ pub(crate) fn latency(
         metric: options.metric.name(),
         unit: scan.meaning.unit,
         meaning: scan.meaning.text,
-        threshold: events.iter().filter_map(|event| event.threshold).max(),
+        // It is one of the main latency.
+        threshold: match options.metric {
+            Metric::Weight => events.iter().filter_map(|event| event.threshold).max(),
+            _ => None,
+        },
         events,
         baseline: LatencyBaseline {
             load: scan.baseline.load,

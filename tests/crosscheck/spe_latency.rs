@@ -1,7 +1,8 @@
 //! Latencies of Arm SPE against what was planted: sums of all three latencies by source
 //! and core, by thread, and of stores.
 
-use crate::common::{compare, contend_on, shared_captures, unpacked};
+use crate::common::{compare, contend_on, distribution, shared_captures, unpacked};
+use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -144,4 +145,65 @@ fn accesses_of_threads_equal_the_truth() {
         }
     }
     compare::assert_none("SPE threads", &found);
+}
+
+/// Loads and stores of four CPUs with latencies of all sizes, zero among them, and
+/// some without: each metric of each thread is a sort of what was planned.
+#[test]
+fn planned_latencies_equal_a_sort() {
+    let mut capture = SpeCapture::new(4);
+    let mut planned: BTreeMap<(&str, u64), Vec<u64>> = BTreeMap::new();
+    let mut without: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut count = 1000;
+    for cpu in 0..4u32 {
+        let tid = SpeCapture::PID + cpu;
+        let plans: Vec<SpePlan> = (0..500u64)
+            .map(|step| {
+                count += 7;
+                let total = (step * step + u64::from(cpu)) as u16;
+                let issue = (step % 40 > 0).then_some((step % 23) as u16);
+                let latencies = [Some(total), issue, Some((step % 3) as u16)];
+                for ((metric, _), latency) in METRICS.iter().zip(latencies) {
+                    match latency {
+                        Some(cycles) => {
+                            let values = planned.entry((*metric, tid.into())).or_default();
+                            values.push(cycles.into());
+                        }
+                        None => *without.entry(*metric).or_default() += 1,
+                    }
+                }
+                SpePlan {
+                    operation: Some((1, u8::from(step % 4 == 0))),
+                    events: Some(0x2),
+                    source: (step % 4 != 0).then_some(8),
+                    pc: Some((SpeCapture::TEXT + 64 * (step % 5), 0)),
+                    data: Some(SpeCapture::HEAP + 64 * (step % 11)),
+                    context: Some((1, tid)),
+                    latencies,
+                    timestamp: Some(count),
+                    ..SpePlan::default()
+                }
+            })
+            .collect();
+        capture.chunk(cpu, &plans, 64);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("planned.perf.data");
+    std::fs::write(&file, capture.wrapped(Container::File).unwrap()).unwrap();
+    let mut found = Vec::new();
+    for (metric, _) in METRICS {
+        let document = document(&file, &["--metric", metric, "--by", "thread"]);
+        let precision = document["precision"].as_f64().unwrap();
+        let groups = document["groups"].as_array().unwrap();
+        assert_eq!(groups.len(), 4, "{metric}");
+        for group in groups {
+            let tid = number(&group["key"]["tid"]);
+            let values = planned.get(&(metric, tid)).cloned().unwrap_or_default();
+            let what = format!("{metric} {tid}");
+            found.extend(distribution::differences(&what, group, precision, &values));
+        }
+        let expected = without.get(metric).copied().unwrap_or(0);
+        assert_eq!(number(&document["total"]["without"]), expected, "{metric}");
+    }
+    compare::assert_none("planned SPE latencies", &found);
 }

@@ -9,6 +9,7 @@ use crate::info::info;
 use crate::render::{cut, cut_path};
 use crate::result::{Can, Info, cpu_ranges};
 use crate::space::AddressSpace;
+use crate::spe::SpeTrace;
 use crate::survey::Survey;
 use anyhow::Result;
 use contend_perfdata::At;
@@ -147,6 +148,16 @@ impl Present {
                 present.add(thread, sample.cpu, (sample.time, sample.time));
             }
         })?;
+        let mut parts = parts;
+        if let Some(trace) = SpeTrace::gather(capture)? {
+            let (more, _) = trace.each(capture, Self::default, |present, op| {
+                if op.operation.is_memory() {
+                    let time = op.at.time;
+                    present.add((op.pid, op.tid), op.cpu, (time, time));
+                }
+            })?;
+            parts.extend(more);
+        }
         let mut all = Self::default();
         for part in parts {
             all.samples += part.samples;

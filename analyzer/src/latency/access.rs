@@ -67,6 +67,8 @@ pub(super) struct Access {
     pub(super) mode: u8,
     /// When, and where in the capture.
     pub(super) at: At,
+    /// Whether the record itself says when.
+    pub(super) has_time: bool,
     /// Who answered.
     pub(super) source: Source,
     /// Its latency; absent when the hardware gave none.

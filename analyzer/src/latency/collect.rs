@@ -198,7 +198,8 @@ impl Tally {
         };
         counts.0 += 1;
         self.histogram.add(latency);
-        if let (Some(map), Some(counts)) = (&task.heat, self.heat.as_mut())
+        if access.has_time
+            && let (Some(map), Some(counts)) = (&task.heat, self.heat.as_mut())
             && let Some(cell) = map.cell(access.at.time, latency)
         {
             counts.add(cell);
@@ -271,6 +272,7 @@ fn each_access(
             cpu: sample.cpu,
             mode: (record.misc & 7) as u8,
             at,
+            has_time: true,
             source,
             latency: latency_of(task.metric, &sample, layout, record.body),
             period: task.periods[event].of(sample.period),

@@ -67,14 +67,12 @@ pub(crate) fn latency(
     let topology = Topology::new(features);
     let locator = Locator::new(sources, capture)?;
     let jit = Jit::open(space, &locator, capture.is_monotonic());
-    let times = scan.survey.times();
-    let heat = options.with_heat.then(|| {
-        let (first, last) = match &options.filter.time {
-            Some(range) => (*range.start(), *range.end()),
-            None => times.unwrap_or_default(),
-        };
-        HeatMap::new(first, last)
-    });
+    let span = match &options.filter.time {
+        Some(range) => Some((*range.start(), *range.end())),
+        None => scan.survey.times(),
+    };
+    let span = span.filter(|_| options.with_heat);
+    let heat = span.map(|(first, last)| HeatMap::new(first, last));
     let task = Task {
         metric: options.metric,
         keys: Keys {

@@ -38,6 +38,7 @@ pub(super) fn access_of(op: &SpeOp<'_>, metric: Metric, period: Option<u64>) -> 
         cpu: op.cpu,
         mode: op.mode as u8,
         at: op.at,
+        has_time: op.time.is_some(),
         source: source_of(op)?,
         latency: latency_of(op, metric),
         period,

@@ -142,6 +142,7 @@ mod tests {
             cpu: 0,
             mode: 2,
             at: At { time: 5, pos: addr },
+            has_time: true,
             source: Source {
                 class: Class {
                     op: Op::Load,

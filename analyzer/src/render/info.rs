@@ -1,7 +1,7 @@
 //! `contend info` as a table.
 
 use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
-use crate::result::{Can, Info, MissingBinary};
+use crate::result::{Can, Info, MissingBinary, SpeQuality};
 use std::io::{self, Write};
 
 /// The questions that have a command.
@@ -36,6 +36,7 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
     fact("perf", capture.perf_version.clone())?;
     fact("command", capture.command.clone())?;
     fact("duration", capture.duration_s.map(duration))?;
+    fact("spe", info.quality.spe.as_ref().map(spe))?;
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Events"))?;
     for event in &info.events {
@@ -68,6 +69,40 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
         }
     }
     quality(out, &info.quality, style)
+}
+
+/// What Arm SPE sampled: how much, on which cores, how often.
+fn spe(spe: &SpeQuality) -> String {
+    let mut cores: Vec<(&str, usize)> = Vec::new();
+    for cpu in spe.cpus.iter().filter(|cpu| cpu.records > 0) {
+        match cores.iter_mut().find(|(core, _)| *core == cpu.core) {
+            Some((_, cpus)) => *cpus += 1,
+            None => cores.push((&cpu.core, 1)),
+        }
+    }
+    let cores: Vec<String> = cores
+        .iter()
+        .map(|(core, cpus)| format!("{cpus} {core}"))
+        .collect();
+    let mut text = format!("{} records of {}", count(spe.records), cores.join(", "));
+    if let Some(period) = spe.interval.period {
+        text += &format!("; one in {} operations", count(period));
+    }
+    if let Some(mean) = spe.interval.mean_ns {
+        text += &format!(", every {:.0} ns of a CPU", mean);
+    }
+    let by = &spe.attribution;
+    for (records, how) in [
+        (by.context, "name their thread"),
+        (by.switch, "have the thread that switches tell"),
+        (by.buffer, "have the thread of their buffer"),
+        (by.unknown, "are of unknown threads"),
+    ] {
+        if records > 0 {
+            text += &format!("; {} {how}", count(records));
+        }
+    }
+    text
 }
 
 fn cpus(info: &Info) -> Option<String> {

@@ -90,28 +90,34 @@ fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
             writeln!(out, "{name:<21} {}", ratio_text(ratio))?;
         }
     }
-    if let Some(threshold) = load_threshold(result) {
+    if let Some((threshold, option)) = load_threshold(result) {
         writeln!(
             out,
             "{}",
             style.dim(&format!(
-                "loads below {threshold} cycles were not sampled (ldlat): shares are of the slower ones"
+                "loads below {threshold} cycles were not sampled ({option}): shares are of the slower ones"
             ))
         )?;
     }
     writeln!(out)
 }
 
-/// The load latency threshold that an event name or the command tells.
-fn load_threshold(result: &C2c) -> Option<u32> {
+/// The latency threshold that an event name or the command tells, and the option that
+/// set it: Intel's or that of Arm SPE.
+fn load_threshold(result: &C2c) -> Option<(u32, &'static str)> {
     let command = result.capture.command.iter();
     let texts = result.compat.events.iter().chain(command);
-    let mut found = texts.filter_map(|text| {
-        let (_, rest) = text.split_once("ldlat=")?;
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok()
+    let mut found = texts.flat_map(|text| {
+        ["ldlat", "min_latency"]
+            .into_iter()
+            .filter_map(move |option| {
+                let (_, rest) = text.split_once(option)?;
+                let rest = rest.strip_prefix('=')?;
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                Some((digits.parse().ok()?, option))
+            })
     });
-    found.find(|&threshold| threshold > 0)
+    found.find(|&(threshold, _)| threshold > 0)
 }
 
 fn ratio_text(ratio: &Ratio) -> String {

@@ -183,9 +183,21 @@ fn losses(quality: &Quality) -> String {
         (quality.truncated_bytes, "bytes missing"),
     ];
     let lost = lost.iter().filter(|(number, _)| *number > 0);
-    let lost: Vec<String> = lost
+    let mut lost: Vec<String> = lost
         .map(|(number, what)| format!("{} {what}", count(*number)))
         .collect();
+    if let Some(spe) = &quality.spe {
+        let told = &spe.area.told;
+        let unread = spe.damaged_records + spe.cut_records;
+        let of_spe = [
+            (told.truncated, "times the SPE buffer was full"),
+            (told.collisions, "times SPE samples collided"),
+            (told.missing_chunks, "chunks of SPE data missing"),
+            (unread, "SPE records damaged or cut off"),
+        ];
+        let of_spe = of_spe.iter().filter(|(number, _)| *number > 0);
+        lost.extend(of_spe.map(|(number, what)| format!("{} {what}", count(*number))));
+    }
     match lost.is_empty() {
         true => "nothing lost".to_owned(),
         false => lost.join(", "),

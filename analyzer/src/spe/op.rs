@@ -19,6 +19,7 @@ pub(crate) enum Attribution {
 }
 
 /// One operation that Arm SPE sampled.
+#[allow(dead_code, reason = "c2c needs a part; all of it is what SPE tells")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpeOp<'a> {
     /// When, for look-ups in the address space. Where the record has no time, that
@@ -66,6 +67,7 @@ impl SpeOp<'_> {
     /// The exclusive class; absent for what is no load or store. Without a
     /// data-source packet level and snoop are unknown, unless the core's numbers
     /// are not known and its events tell.
+    #[allow(dead_code, reason = "c2c makes its classes of kinds")]
     pub(crate) fn class(&self) -> Option<Class> {
         Class::of(self.told)
     }

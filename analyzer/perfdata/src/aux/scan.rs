@@ -100,7 +100,7 @@ impl Aux {
     fn chunk(&mut self, number: usize, segment: &Segment, body: &[u8], found: Found) {
         let left = segment.range.end.saturating_sub(found.place);
         let chunk = AuxChunk::parse(body, found.endian).map(|chunk| AuxChunk {
-            pos: CHUNK_BASE | segment.base + (found.place - segment.range.start),
+            pos: CHUNK_BASE + segment.base + (found.place - segment.range.start),
             segment: number,
             place: found.place,
             available: chunk.size.min(left),

@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(decode(&[0x98, 0xf5, 1]), Ok((counter(0, 501), 3)));
         let address = Packet::Address {
             index: 2,
-            value: 0x00_ff40_3ef1_d79e_50,
+            value: 0x00ff_403e_f1d7_9e50,
         };
         let bytes = [0xb2, 0x50, 0x9e, 0xd7, 0xf1, 0x3e, 0x40, 0xff, 0];
         assert_eq!(decode(&bytes), Ok((address, 9)));

@@ -10,9 +10,9 @@ use super::tasks::Tasks;
 use crate::capture::Capture;
 use anyhow::{Context, Result};
 use contend_perfdata::{
-    At, AttrFlags, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr, Operation,
-    RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv, decode_chunk,
-    record_kind,
+    At, AttrFlags, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr,
+    Operation, RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv,
+    decode_chunk, record_kind,
 };
 use std::collections::BTreeMap;
 use std::io;

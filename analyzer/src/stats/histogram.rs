@@ -213,7 +213,11 @@ mod tests {
         for total in 1..=200_000u64 {
             for (percent, per_mille) in [(50.0, 500), (90.0, 900), (99.0, 990), (99.9, 999)] {
                 let exact = (per_mille * total).div_ceil(1000);
-                assert_eq!(nearest_rank(percent, total), exact, "{percent} % of {total}");
+                assert_eq!(
+                    nearest_rank(percent, total),
+                    exact,
+                    "{percent} % of {total}"
+                );
             }
         }
     }

@@ -82,7 +82,10 @@ fn joined<'a>(rows: impl Iterator<Item = &'a ClassRow>) -> Vec<ClassRow> {
     let mut all: Vec<ClassRow> = Vec::new();
     for row in rows {
         let text = class_text(&row.class);
-        match all.iter_mut().find(|known| class_text(&known.class) == text) {
+        match all
+            .iter_mut()
+            .find(|known| class_text(&known.class) == text)
+        {
             Some(known) => {
                 known.count += row.count;
                 known.latency_sum = known.latency_sum.saturating_add(row.latency_sum);

@@ -72,7 +72,7 @@ pub(crate) fn picture(
     let groups = groups.map(|group| Panel {
         name: name(&group.key, with_model),
         note: format!(
-            "{} of what is lost · {}",
+            "{} of the cycles lost · {}",
             percent(group.share),
             samples(group.latency.count)
         ),
@@ -199,7 +199,7 @@ fn losses(quality: &Quality) -> String {
         lost.extend(of_spe.map(|(number, what)| format!("{} {what}", count(*number))));
     }
     match lost.is_empty() {
-        true => "nothing lost".to_owned(),
+        true => "no samples lost".to_owned(),
         false => lost.join(", "),
     }
 }
@@ -261,7 +261,7 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
     let baseline = result.baseline.load.or(result.baseline.store);
     legend.extend(baseline.map(|baseline| {
         let unit = result.unit;
-        format!("dashed: {baseline} {unit}, what is to the right of it is lost")
+        format!("dashed: {baseline} {unit}, cycles above it are lost")
     }));
     let is_hidden = |&threshold: &u64| scale.place(threshold as f64) > LEFT + 1.0;
     let hidden = result.threshold.filter(is_hidden);

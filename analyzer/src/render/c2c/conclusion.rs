@@ -76,9 +76,16 @@ pub(super) fn is_filtered(result: &C2c) -> bool {
 fn by_latency(result: &C2c, baseline: u64) -> String {
     let share = result.lines.iter().map(|line| line.share).sum::<f64>();
     let number = result.lines.len() as u64;
+    let counters = &result.perf_counters;
+    let is_told = counters.get(Counter::TotHitm) + counters.get(Counter::TotPeer) > 0;
+    let why = if is_told {
+        "L"
+    } else {
+        "Neither peer snoops nor HITM were sampled: l"
+    };
     format!(
-        "Neither peer snoops nor HITM were sampled: lines are ordered by excess latency, the cycles \
-         of their loads beyond {baseline} each (the median of all loads); {} {} {} of it",
+        "{why}ines are ordered by excess latency, the cycles of their loads beyond {baseline} each \
+         (the median of all loads); {} {} {} of it",
         plural(number, "line", "lines"),
         if number == 1 { "holds" } else { "hold" },
         percent(share),

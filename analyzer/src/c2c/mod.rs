@@ -41,4 +41,4 @@ pub(crate) use replay::Replayed;
 pub use report::report;
 pub use rows::Coalesce;
 pub use verdict::Verdict;
-pub(crate) use verdict::{LEAST_SIGNAL, TOO_FEW};
+pub(crate) use verdict::{LEAST_SIGNAL, THREADLESS, TOO_FEW};

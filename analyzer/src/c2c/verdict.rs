@@ -26,6 +26,9 @@ pub(crate) const LEAST_SIGNAL: u64 = 10;
 /// The end of the reason then.
 pub(crate) const TOO_FEW: &str = "too few samples to say";
 
+/// The end of the reason where threads are not known.
+pub(crate) const THREADLESS: &str = "are of threads that the capture does not tell";
+
 /// With fewer sampled stores than this nobody knows where the others went. Lines
 /// without any are judged by locked loads, if there are some.
 const LEAST_STORES: u64 = 3;
@@ -50,7 +53,7 @@ pub enum Verdict {
     Mixed,
     /// Many threads read what is rarely written.
     ReadMostly,
-    /// Too few samples to say, or no store was sampled.
+    /// Too few samples to say, or no store was sampled, or threads are not known.
     Unknown,
 }
 
@@ -147,12 +150,18 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     let writes = Events::new(uses, writes_of);
     let waits = Events::new(uses, events_of);
     let (mut same, mut other, mut unexplained) = (0.0, 0.0, 0u64);
+    let mut nameless = 0u64;
     // In a fixed order: sums of floats depend on it.
     let mut in_order: Vec<_> = uses.iter().collect();
     in_order.sort_unstable_by_key(|(key, _)| **key);
     for (key, used) in in_order {
         let count = signal_of(used);
         if count == 0 {
+            continue;
+        }
+        // All that nobody's threads did would be one thread's.
+        if key.tid < 0 {
+            nameless += count;
             continue;
         }
         let here = writes.offset(key.offset).saturating_sub(writes_of(used)) as f64;
@@ -166,7 +175,13 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
         same += count as f64 * is_same;
         other += count as f64 * (1.0 - is_same);
     }
-    if unexplained * 2 > signal {
+    if nameless * 2 > signal {
+        return Judgement {
+            verdict: Verdict::Unknown,
+            why: format!("{signal} {name} loads, but {nameless} of them {THREADLESS}"),
+        };
+    }
+    if (unexplained + nameless) * 2 > signal {
         return Judgement {
             verdict: Verdict::Unknown,
             why: format!(
@@ -318,6 +333,17 @@ mod tests {
             judgement.why,
             "2 threads wrote 2 offsets, 2 threads read 2 offsets; \
              100 % of 80 HITM loads waited for stores to other bytes"
+        );
+    }
+
+    #[test]
+    fn who_is_not_known_did_not_wait_for_itself() {
+        let uses = uses(&[(0, -1, 50, 50, 40), (8, -1, 50, 50, 40)]);
+        let judgement = judge(&uses);
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        assert_eq!(
+            judgement.why,
+            "80 HITM loads, but 80 of them are of threads that the capture does not tell"
         );
     }
 

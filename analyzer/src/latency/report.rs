@@ -67,13 +67,9 @@ pub(crate) fn latency(
     let topology = Topology::new(features);
     let locator = Locator::new(sources, capture)?;
     let jit = Jit::open(space, &locator, capture.is_monotonic());
-    let spe_times = scan.spe.as_ref().and_then(|(_, sums)| sums.times());
-    // Operations may come before and behind all records.
-    let times = scan.survey.times().into_iter().chain(spe_times);
-    let times = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let span = match &options.filter.time {
         Some(range) => Some((*range.start(), *range.end())),
-        None => times,
+        None => scan.survey.times(),
     };
     let span = span.filter(|_| options.with_heat);
     let heat = span.map(|(first, last)| HeatMap::new(first, last));
@@ -179,7 +175,11 @@ pub(crate) fn latency(
         metric: options.metric.name(),
         unit: scan.meaning.unit,
         meaning: scan.meaning.text,
-        threshold: events.iter().filter_map(|event| event.threshold).max(),
+        // It is one of the main latency.
+        threshold: match options.metric {
+            Metric::Weight => events.iter().filter_map(|event| event.threshold).max(),
+            _ => None,
+        },
         events,
         baseline: LatencyBaseline {
             load: scan.baseline.load,

@@ -152,7 +152,7 @@ pub(crate) fn scan(capture: &mut Capture, metric: Metric) -> Result<(Scan, Optio
         if own_spe.accesses() > 0 {
             hardware = Some(Hardware::Spe);
         }
-        survey.spe_records = sums.stats.records;
+        survey.spe(&sums);
         spe = Some((trace, sums));
     }
     own_spe.tell_spe(capture);

@@ -249,12 +249,20 @@ fn warnings(trace: &SpeTrace, facts: &SpeQuality, sums: &SpeSums, quality: &mut 
         "there are too many records of switches: they are not used to tell threads".to_owned(),
     );
     let records = facts.records;
+    let without = sums.timeless - sums.odd_times;
     warn(
-        sums.timeless > 0,
+        without > 0,
         format!(
-            "{} of {records} SPE records have no time (record with ts_enable=1, as root): that of \
-             their chunk is taken",
-            sums.timeless
+            "{without} of {records} SPE records have no time (record with ts_enable=1, as root): \
+             that of their chunk is taken"
+        ),
+    );
+    warn(
+        sums.odd_times > 0,
+        format!(
+            "{} of {records} SPE records have a time outside the recording, as damaged ones do: \
+             that of their chunk is taken",
+            sums.odd_times
         ),
     );
     warn(
@@ -276,7 +284,7 @@ fn warnings(trace: &SpeTrace, facts: &SpeQuality, sums: &SpeSums, quality: &mut 
             !core.has_table(),
             format!(
                 "the data-source numbers of {name} are not known: levels are those of the event \
-                 bits (--spe-tables)"
+                 bits (--spe-tables FILE adds what they mean)"
             ),
         );
         warn(

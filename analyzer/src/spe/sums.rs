@@ -29,8 +29,10 @@ pub(crate) struct SpeSums {
     pub(crate) atomic: u64,
     pub(crate) exclusive: u64,
     pub(crate) acquire_release: u64,
-    /// Records without a time.
+    /// Records without a time, or with one that cannot be.
     pub(crate) timeless: u64,
+    /// Records of these with one that cannot be.
+    pub(crate) odd_times: u64,
     /// By CPU.
     pub(crate) cpus: BTreeMap<u32, CpuSums>,
     /// Loads without a data-source packet.
@@ -69,6 +71,7 @@ impl SpeSums {
         self.exclusive += other.exclusive;
         self.acquire_release += other.acquire_release;
         self.timeless += other.timeless;
+        self.odd_times += other.odd_times;
         self.no_source += other.no_source;
         self.unknown_source += other.unknown_source;
         for (cpu, more) in &other.cpus {

@@ -10,12 +10,13 @@ use super::tasks::Tasks;
 use crate::capture::Capture;
 use anyhow::{Context, Result};
 use contend_perfdata::{
-    At, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr, Operation,
-    RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv, decode_chunk,
-    record_kind,
+    At, AttrFlags, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr,
+    Operation, RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv,
+    decode_chunk, record_kind,
 };
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +47,14 @@ pub(crate) struct SpeTrace {
     pub(super) has_too_many_switches: bool,
     /// The last time of a record, in ns.
     last_time: u64,
+    /// What times operations can have, in ns; absent where nothing tells.
+    span: Option<RangeInclusive<u64>>,
 }
+
+/// Times of operations that are further than this, in ns, from those of all records
+/// are damage. The kernel tells of a buffer when the first operations of it are long
+/// past, but before that it tells that tracing starts and who runs.
+const SLACK: u64 = 1_000_000_000;
 
 /// What the records of a capture say.
 #[derive(Default)]
@@ -55,7 +63,8 @@ struct Gathered {
     dropped_switches: bool,
     seen: Vec<AuxSeen>,
     tasks: Vec<(i32, At, i32)>,
-    last_time: u64,
+    /// The first time of a record and the last one.
+    times: Option<(u64, u64)>,
 }
 
 impl SpeTrace {
@@ -105,6 +114,14 @@ impl SpeTrace {
             None => place(Core::new(tables, cpuid, None)),
         };
         let chunks = without_overlap(&aux.chunks);
+        // With a clock of the user's choice, records and operations have different ones.
+        let attrs = &capture.header().attrs;
+        let has_own_clock = attrs
+            .iter()
+            .any(|event| event.attr.has_flags(AttrFlags::USE_CLOCKID));
+        let span = all.times.filter(|_| !has_own_clock);
+        let span =
+            span.map(|(first, last)| first.saturating_sub(SLACK)..=last.saturating_add(SLACK));
         Ok(Some(Self {
             metadata: metadata.clone(),
             conv: aux.time_conv,
@@ -117,7 +134,8 @@ impl SpeTrace {
             chunks,
             dropped_chunks: aux.dropped_chunks,
             has_too_many_switches: all.dropped_switches,
-            last_time: all.last_time,
+            last_time: all.times.map_or(0, |(_, last)| last),
+            span,
         }))
     }
 
@@ -239,7 +257,10 @@ impl Ops<'_> {
             each(&op);
         });
         match stats {
-            Ok(stats) => sums.finish(view.sums_cpu(), &stats, self.sums),
+            Ok(stats) => {
+                self.sums.odd_times += view.odd_times;
+                sums.finish(view.sums_cpu(), &stats, self.sums);
+            }
             Err(error) => self.outcome = Err(error),
         }
     }
@@ -259,6 +280,8 @@ struct View<'a> {
     last: (i32, std::ops::Range<u64>, i32),
     /// The place in the list of the kernel's records.
     seen: usize,
+    /// Records with a time that is not of the recording.
+    odd_times: u64,
 }
 
 impl<'a> View<'a> {
@@ -280,6 +303,7 @@ impl<'a> View<'a> {
             cpu,
             last: (-1, 0..0, -1),
             seen: 0,
+            odd_times: 0,
         }
     }
 
@@ -309,6 +333,12 @@ impl<'a> View<'a> {
             .timestamp()
             .zip(trace.conv.as_ref())
             .map(|(count, conv)| conv.time(count));
+        let is_odd = |time: &u64| {
+            let span = trace.span.as_ref();
+            span.is_some_and(|span| !span.contains(time))
+        };
+        self.odd_times += u64::from(time.as_ref().is_some_and(is_odd));
+        let time = time.filter(|time| !is_odd(time));
         let pos = self.chunk.pos.wrapping_add(offset);
         let mut cpu = self.cpu;
         let at = match (time, cpu) {
@@ -469,7 +499,9 @@ impl Gathered {
             }
             let trailer = events.trailer().parse(record.body, endian);
             let time = trailer.time.filter(|&time| time != u64::MAX).unwrap_or(0);
-            self.last_time = self.last_time.max(time);
+            if time > 0 {
+                self.times = join(self.times, Some((time, time)));
+            }
             match kind {
                 record_kind::AUX => {
                     if let Some(aux) = AuxRecord::parse(record.body, endian) {
@@ -513,8 +545,14 @@ impl Gathered {
         self.dropped_switches |= other.dropped_switches || self.switches.len() > MOST_SWITCHES;
         self.seen.extend(other.seen);
         self.tasks.extend(other.tasks);
-        self.last_time = self.last_time.max(other.last_time);
+        self.times = join(self.times, other.times);
     }
+}
+
+/// The span of both spans.
+fn join(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    let both = a.into_iter().chain(b);
+    both.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// The chunks without what an earlier chunk of the same buffer had already:

@@ -77,6 +77,15 @@ fn bounds_of(bucket: usize) -> (u64, u64) {
     (low, low + ((1 << shift) - 1))
 }
 
+/// The nearest rank of a percentile among so many values, from 1. Percentages are
+/// taken in whole thousandths: 99.9 % of 1,000 values is the 999th, and as a product of
+/// floating-point numbers a little more, which rounds up to the largest.
+fn nearest_rank(percent: f64, total: u64) -> u64 {
+    let thousandths = (percent * 1000.0).round() as u128;
+    let rank = (thousandths * u128::from(total)).div_ceil(100_000);
+    rank.max(1) as u64
+}
+
 impl Histogram {
     /// Adds one value.
     #[inline]
@@ -136,8 +145,7 @@ impl Histogram {
     /// least the exact one and above it by no more than [`PRECISION`]; absent when
     /// there is no value.
     pub(crate) fn percentile(&self, percent: f64) -> Option<u64> {
-        let total = self.count();
-        let rank = (percent / 100.0 * total as f64).ceil().max(1.0) as u64;
+        let rank = nearest_rank(percent, self.count());
         let mut seen = 0;
         self.buckets()
             .find(|bucket| {
@@ -174,7 +182,7 @@ mod tests {
             values in prop::collection::vec(
                 prop_oneof![0u64..300, 0u64..100_000, any::<u64>()], 1..500),
             split in 0usize..500,
-            percent in 0.0f64..=100.0,
+            thousandths in 0usize..=100_000,
         ) {
             let split = split.min(values.len());
             let [mut left, mut right] = [&values[..split], &values[split..]].map(|part| {
@@ -186,9 +194,9 @@ mod tests {
             right.merge(&Histogram::default());
             let mut sorted = values;
             sorted.sort_unstable();
-            let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
+            let rank = (thousandths * sorted.len()).div_ceil(100_000).max(1);
             let exact = sorted[rank - 1];
-            let found = left.percentile(percent).unwrap();
+            let found = left.percentile(thousandths as f64 / 1000.0).unwrap();
             prop_assert!(found >= exact);
             prop_assert!((found - exact) as f64 <= exact as f64 * PRECISION);
             prop_assert!(exact >= EXACT || found == exact);
@@ -197,6 +205,20 @@ mod tests {
                 left.buckets().map(|bucket| bucket.count).sum::<u64>(),
                 sorted.len() as u64
             );
+        }
+    }
+
+    #[test]
+    fn ranks_are_exact_where_products_of_floating_point_numbers_are_not() {
+        for total in 1..=200_000u64 {
+            for (percent, per_mille) in [(50.0, 500), (90.0, 900), (99.0, 990), (99.9, 999)] {
+                let exact = (per_mille * total).div_ceil(1000);
+                assert_eq!(
+                    nearest_rank(percent, total),
+                    exact,
+                    "{percent} % of {total}"
+                );
+            }
         }
     }
 

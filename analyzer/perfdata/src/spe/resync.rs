@@ -5,6 +5,7 @@
 //! multiples. Otherwise the end of a record is looked for. Either way a place
 //! counts only if a whole record with what every record has stands there.
 
+use super::packet::{KINDS, Kind};
 use super::record::{Ended, SpeRecord, assemble};
 
 /// How many bytes behind the damage are searched at once.
@@ -103,10 +104,27 @@ pub(super) fn find(
 /// Where the padding behind the whole record at `at` ends; absent when there is
 /// no such record.
 pub(super) fn whole(bytes: &[u8], at: usize, area: u64) -> Option<usize> {
+    if !can_begin(bytes, at) {
+        return None;
+    }
     let mut record = SpeRecord::default();
     match assemble(bytes, at, area, &mut record) {
         Ended::Whole(end) if record.is_whole() => Some(end + padding(bytes, end)),
         _ => None,
+    }
+}
+
+/// Whether the first packet of a record can stand at `at`: what pads or ends one
+/// cannot. Without this a search through padding would look at all of it again from
+/// each of its places.
+fn can_begin(bytes: &[u8], at: usize) -> bool {
+    let Some(&header) = bytes.get(at) else {
+        return false;
+    };
+    match KINDS[usize::from(header)] {
+        Kind::Padding | Kind::End | Kind::Timestamp | Kind::Bad => false,
+        Kind::Extended => bytes.get(at + 1).is_some_and(|&second| second != 0),
+        _ => true,
     }
 }
 
@@ -118,4 +136,28 @@ pub(super) fn padding(bytes: &[u8], from: usize) -> usize {
         .take(MOST_PADDING)
         .take_while(|&&byte| byte == 0);
     zeros.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_begins_with_padding_or_an_end() {
+        let record = [0xb0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x49, 0, 0x98, 9, 0, 0x01];
+        assert_eq!(whole(&record, 0, 0), Some(record.len()));
+        for front in [
+            &[0x00][..],
+            &[0x20, 0x00],
+            &[0x01],
+            &[0x71, 0, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            let padded = [front, &record].concat();
+            assert_eq!(whole(&padded, 0, 0), None, "{front:x?}");
+            assert!(whole(&padded, front.len(), 0).is_some(), "{front:x?}");
+        }
+        // An extended header with a counter of the implementer is no padding.
+        let own = [&[0x21, 0x99, 2, 1][..], &record].concat();
+        assert_eq!(whole(&own, 0, 0), Some(own.len()));
+    }
 }

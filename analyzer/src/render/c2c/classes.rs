@@ -23,11 +23,8 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
         (Op::Prefetch, "Prefetches"),
         (Op::Other, "Other accesses"),
     ] {
-        let mut rows: Vec<&ClassRow> = result
-            .classes
-            .iter()
-            .filter(|row| row.class.op == op)
-            .collect();
+        let of_op = result.classes.iter().filter(|row| row.class.op == op);
+        let mut rows = joined(of_op);
         if rows.is_empty() {
             continue;
         }
@@ -77,6 +74,26 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
         }
     }
     writeln!(out)
+}
+
+/// Classes with the same words as one: where kinds of cores differ in what they tell,
+/// that nobody was asked is known of some samples and not of others.
+fn joined<'a>(rows: impl Iterator<Item = &'a ClassRow>) -> Vec<ClassRow> {
+    let mut all: Vec<ClassRow> = Vec::new();
+    for row in rows {
+        let text = class_text(&row.class);
+        match all
+            .iter_mut()
+            .find(|known| class_text(&known.class) == text)
+        {
+            Some(known) => {
+                known.count += row.count;
+                known.latency_sum = known.latency_sum.saturating_add(row.latency_sum);
+            }
+            None => all.push(row.clone()),
+        }
+    }
+    all
 }
 
 /// Who answered, in words.

@@ -1,7 +1,7 @@
 //! What the report comes to, in a sentence.
 
 use super::{by_metric, findings, metric_name, plural};
-use crate::c2c::{LEAST_SIGNAL, TOO_FEW, Verdict};
+use crate::c2c::{LEAST_SIGNAL, THREADLESS, TOO_FEW, Verdict};
 use crate::memory::{Counter, Counters};
 use crate::render::style::count;
 use crate::result::{C2c, FILTERED};
@@ -125,7 +125,15 @@ fn no_verdict(result: &C2c, total: u64) -> String {
     let metric = metric_name(result);
     let unclear = result.lines.iter();
     let unexplained = unclear.filter(|line| !line.why.ends_with(TOO_FEW)).count() as u64;
-    if unexplained > 0 {
+    let nameless = result.lines.iter();
+    let nameless = nameless.filter(|line| line.why.ends_with(THREADLESS));
+    let nameless = nameless.count() as u64;
+    if nameless > 0 && nameless == unexplained {
+        format!(
+            "No line has a verdict: the capture does not tell the threads of the {metric} of {}",
+            plural(nameless, "line", "lines")
+        )
+    } else if unexplained > 0 {
         format!(
             "No line has a verdict: no stores were sampled that explain the {metric} of {}",
             plural(unexplained, "line", "lines")

@@ -3,14 +3,14 @@
 use super::conclusion::is_filtered;
 use super::finding::object;
 use super::plural;
-use crate::c2c::{TOO_FEW, Verdict};
+use crate::c2c::{THREADLESS, TOO_FEW, Verdict};
 use crate::memory::Counter;
 use crate::render::style::{Style, WIDTH, count, cut};
 use crate::result::{C2c, Line};
 use std::io::{self, Write};
 
 /// Columns of a reason.
-const REASON: usize = 28;
+const REASON: usize = 32;
 
 pub(super) fn unclear(
     out: &mut dyn Write,
@@ -56,12 +56,16 @@ pub(super) fn unclear(
 
 /// The reason for no verdict in a few words.
 fn reason(why: &str) -> String {
+    let why = why.replacen("peer-snoop load", "peer snoop", 1);
     let few = why.strip_suffix(TOO_FEW);
     let text = match (few, why.split_once(", but ")) {
         (Some(signal), _) => format!("{signal}too few"),
         (None, Some((signal, rest))) if rest.starts_with("only") => format!("{signal}: few stores"),
+        (None, Some((signal, rest))) if rest.ends_with(THREADLESS) => {
+            format!("{signal}: threads unknown")
+        }
         (None, Some((signal, _))) => format!("{signal}: stores unseen"),
-        (None, None) => why.to_owned(),
+        (None, None) => why.clone(),
     };
     cut(&text, REASON)
 }
@@ -76,6 +80,8 @@ mod tests {
         assert_eq!(reason(&few), "3 HITM loads: too few");
         let unseen = "40 HITM loads, but no store of another thread was sampled";
         assert_eq!(reason(unseen), "40 HITM loads: stores unseen");
+        let nameless = format!("50 peer-snoop loads, but 50 of them {THREADLESS}");
+        assert_eq!(reason(&nameless), "50 peer snoops: threads unknown");
         let one = "10 HITM loads, but only 1 store was sampled on the line";
         assert_eq!(reason(one), "10 HITM loads: few stores");
     }

@@ -116,6 +116,11 @@ pub(super) fn heading(by: &str) -> &'static str {
 /// What was not sampled, a line each.
 pub(super) fn thresholds(result: &LatencyReport) -> Vec<String> {
     let unit = result.unit;
+    // Hardware compares the main latency.
+    let accesses = match result.metric {
+        "weight" => "accesses",
+        _ => "accesses with a weight",
+    };
     let mut known: Vec<u64> = result
         .events
         .iter()
@@ -126,8 +131,8 @@ pub(super) fn thresholds(result: &LatencyReport) -> Vec<String> {
     match known.as_slice() {
         [] => Vec::new(),
         [one] => vec![format!(
-            "accesses below {one} {unit} were not sampled (ldlat, min_latency): percentiles are of \
-             the slower ones"
+            "{accesses} below {one} {unit} were not sampled (ldlat, min_latency): percentiles are \
+             of the slower ones"
         )],
         _ => {
             let each = result.events.iter().filter_map(|event| {
@@ -136,7 +141,7 @@ pub(super) fn thresholds(result: &LatencyReport) -> Vec<String> {
             });
             let each: Vec<String> = each.collect();
             vec![format!(
-                "accesses below a threshold were not sampled, and events have different ones, in \
+                "{accesses} below a threshold were not sampled, and events have different ones, in \
                  {unit}: {}; distributions are mixed",
                 each.join(", ")
             )]

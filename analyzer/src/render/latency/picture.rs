@@ -72,7 +72,7 @@ pub(crate) fn picture(
     let groups = groups.map(|group| Panel {
         name: name(&group.key, with_model),
         note: format!(
-            "{} of what is lost · {}",
+            "{} of the cycles lost · {}",
             percent(group.share),
             samples(group.latency.count)
         ),
@@ -183,11 +183,23 @@ fn losses(quality: &Quality) -> String {
         (quality.truncated_bytes, "bytes missing"),
     ];
     let lost = lost.iter().filter(|(number, _)| *number > 0);
-    let lost: Vec<String> = lost
+    let mut lost: Vec<String> = lost
         .map(|(number, what)| format!("{} {what}", count(*number)))
         .collect();
+    if let Some(spe) = &quality.spe {
+        let told = &spe.area.told;
+        let unread = spe.damaged_records + spe.cut_records;
+        let of_spe = [
+            (told.truncated, "times the SPE buffer was full"),
+            (told.collisions, "times SPE samples collided"),
+            (told.missing_chunks, "chunks of SPE data missing"),
+            (unread, "SPE records damaged or cut off"),
+        ];
+        let of_spe = of_spe.iter().filter(|(number, _)| *number > 0);
+        lost.extend(of_spe.map(|(number, what)| format!("{} {what}", count(*number))));
+    }
     match lost.is_empty() {
-        true => "nothing lost".to_owned(),
+        true => "no samples lost".to_owned(),
         false => lost.join(", "),
     }
 }
@@ -249,7 +261,7 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
     let baseline = result.baseline.load.or(result.baseline.store);
     legend.extend(baseline.map(|baseline| {
         let unit = result.unit;
-        format!("dashed: {baseline} {unit}, what is to the right of it is lost")
+        format!("dashed: {baseline} {unit}, cycles above it are lost")
     }));
     let is_hidden = |&threshold: &u64| scale.place(threshold as f64) > LEFT + 1.0;
     let hidden = result.threshold.filter(is_hidden);

@@ -82,6 +82,8 @@ fn histogram(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::R
         let number = found.map_or(0, |(_, count)| *count);
         let low = 1u64 << power;
         let range = match power {
+            // Of Arm SPE 0 is a latency.
+            0 if result.total.min == Some(0) => "0-1".to_owned(),
             0 => "1".to_owned(),
             _ => format!("{}-{}", count(low), count(low + (low - 1))),
         };

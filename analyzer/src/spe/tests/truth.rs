@@ -292,6 +292,27 @@ fn damaged_captures_hold_what_is_intact() {
     }
 }
 
+/// Bytes of a time that changed do not stretch the recording by years.
+#[test]
+fn times_outside_the_recording_are_damage() {
+    const SECOND: u64 = 1_000_000_000;
+    for name in INTACT.into_iter().chain(["damaged", "damaged-cut"]) {
+        let Some(decoded) = decoded(name, 2) else {
+            return;
+        };
+        let Decoded { truth, sums, .. } = &decoded;
+        let damaged = number(&truth["losses"]["records_damaged"]);
+        assert_eq!(sums.odd_times > 0, damaged > 0, "{name}");
+        assert!(sums.odd_times <= damaged.min(sums.timeless), "{name}");
+        let Some((first, last)) = sums.times() else {
+            assert_eq!(truth["timestamps"], false, "{name}");
+            continue;
+        };
+        assert!(first + SECOND >= number(&truth["first_ns"]), "{name}");
+        assert!(last <= number(&truth["last_ns"]) + SECOND, "{name}");
+    }
+}
+
 /// Losses of the buffers.
 #[test]
 fn losses_are_those_that_were_planted() {

@@ -152,7 +152,7 @@ fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style)
             let rest = names.split_off(NAME_LINES - 1).join(" ");
             names.push(cut(&rest, NAME));
         }
-        let value = |value: Option<u64>| value.map_or("-".to_owned(), |value| short_cycles(value));
+        let value = |value: Option<u64>| value.map_or("-".to_owned(), short_cycles);
         let mean = latency
             .mean
             .map_or("-".to_owned(), |mean| short_cycles(mean.round() as u64));

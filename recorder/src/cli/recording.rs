@@ -14,6 +14,7 @@ use crate::source::{Capture, Source, Target};
 use anyhow::Result;
 use contend_bundle::Tool;
 use contend_bundle::layout::CAPTURE_SUFFIX;
+use std::cell::LazyCell;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -55,12 +56,16 @@ impl What {
 /// What the sources are made of.
 struct Means {
     host: Host,
-    tool: std::result::Result<PerfTool, Refusal>,
+    /// Looked for when something wants it: to ask perf what it can do takes longer than
+    /// to load the collector.
+    tool: LazyCell<Tooling, Box<dyn FnOnce() -> Tooling>>,
 }
+
+type Tooling = std::result::Result<PerfTool, Refusal>;
 
 impl Means {
     fn perf(&self, kind: Kind, target: &Target) -> Result<crate::perf::Plan> {
-        let tool = self.tool.as_ref().map_err(Clone::clone)?;
+        let tool = (*self.tool).as_ref().map_err(Clone::clone)?;
         let options = PerfOptions::default();
         Ok(plan(&self.host, tool, kind, target, &options)?)
     }
@@ -96,7 +101,10 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     }
     let means = Rc::new(Means {
         host: Host::read(Path::new("/")),
-        tool: PerfTool::find(asked.perf.as_deref()),
+        tool: LazyCell::new({
+            let perf = asked.perf.clone();
+            Box::new(move || PerfTool::find(perf.as_deref()))
+        }),
     });
     if asked.print {
         return show(what, asked, &means);
@@ -186,7 +194,7 @@ fn job(
             messages: capture.messages,
         });
     }
-    let perf = means.tool.as_ref().ok().map(|tool| Tool {
+    let perf = (*means.tool).as_ref().ok().map(|tool| Tool {
         name: "perf".into(),
         version: tool.version_text.clone(),
     });

@@ -99,7 +99,7 @@ impl Kernel {
                     .unwrap_or_default(),
             ),
             btf: tree.has("sys/kernel/btf/vmlinux"),
-            btf_sched_switch: btf_names(tree, b"\0btf_trace_sched_switch\0"),
+            btf_sched_switch: btf_names(tree, b"btf_trace_sched_switch"),
             sched_tracepoints: ["sys/kernel/tracing", "sys/kernel/debug/tracing"]
                 .iter()
                 .any(|at| {
@@ -158,7 +158,7 @@ fn btf_names(tree: &Tree, name: &[u8]) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(tree.at("sys/kernel/btf/vmlinux"))
         .and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
-    read.is_ok() && bytes.windows(name.len()).any(|window| window == name)
+    read.is_ok() && bytes.split(|&byte| byte == 0).any(|word| word == name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::counters::Counters;
+use super::kernel::KernelMap;
 use super::load::Programs;
 use super::output::{self, Output};
 use super::sideband::SideBand;
@@ -55,9 +56,10 @@ struct Shared {
 }
 
 impl Collector {
-    /// Begins to record.
+    /// Begins to record. `kernel` finds where the kernel and its modules are.
     pub(super) fn start(
         mut programs: Programs,
+        kernel: JoinHandle<Vec<KernelMap>>,
         options: &Options,
         file: File,
         command: &[String],
@@ -69,7 +71,9 @@ impl Collector {
             Target::All => None,
             Target::Pids(pids) => Some(&pids[..]),
         };
-        let mut output = Output::new(file, &side_band, processes, command)
+        // A list that could not be made is an empty one, as of a kernel that hides it.
+        let kernel = kernel.join().unwrap_or_default();
+        let mut output = Output::new(file, &side_band, kernel, processes, command)
             .context("off-CPU capture: it cannot be written")?;
         // First what changes, then what is there: nothing falls in between.
         side_band.enable().context("perf events")?;

@@ -47,7 +47,7 @@ pub(super) struct KernelMap {
 }
 
 /// The kernel and its modules; empty when it hides its addresses.
-pub(super) fn maps(release: &str) -> Vec<KernelMap> {
+pub(super) fn maps() -> Vec<KernelMap> {
     let Some((start, end)) = File::open("/proc/kallsyms")
         .ok()
         .and_then(|file| text_of(BufReader::with_capacity(1 << 16, file)))
@@ -63,7 +63,7 @@ pub(super) fn maps(release: &str) -> Vec<KernelMap> {
         build_id: build_id::in_notes(&notes),
     }];
     let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
-    let files = module_files(release);
+    let files = module_files(&Uname::get().release);
     maps.extend(modules.lines().filter_map(|line| module(line, &files)));
     maps
 }

@@ -103,10 +103,12 @@ impl Source for OffCpu {
         if self.collector.is_some() {
             bail!("off-CPU collector: it was started already");
         }
+        // The kernel takes as long to list its symbols as the programs to load.
+        let kernel = std::thread::spawn(kernel::maps);
         let programs = load::Programs::load(&self.options)?;
         let file = File::create(&self.file)
             .with_context(|| format!("{}: cannot be written", self.file.display()))?;
-        let started = Collector::start(programs, &self.options, file, &self.command);
+        let started = Collector::start(programs, kernel, &self.options, file, &self.command);
         match started {
             Ok(collector) => self.collector = Some(collector),
             Err(error) => {

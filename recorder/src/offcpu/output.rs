@@ -2,7 +2,7 @@
 
 use super::counters::{Counter, Counters};
 use super::detail;
-use super::kernel::{self, Uname};
+use super::kernel::{KernelMap, Uname};
 use super::proc::{self, Files};
 use super::raw::{self, Frames, Interval, Raw, Waker};
 use super::sideband::SideBand;
@@ -100,6 +100,7 @@ impl Output {
     pub(super) fn new(
         file: File,
         side_band: &SideBand,
+        kernel: Vec<KernelMap>,
         processes: Option<&[u32]>,
         command: &[String],
     ) -> io::Result<Self> {
@@ -130,19 +131,18 @@ impl Output {
             counters: Counters::default(),
             hides_kernel: false,
         };
-        output.begin(&uname.release)?;
+        output.begin(kernel)?;
         Ok(output)
     }
 
     /// What a reader needs in any case, also of a file that has no end.
-    fn begin(&mut self, release: &str) -> io::Result<()> {
+    fn begin(&mut self, maps: Vec<KernelMap>) -> io::Result<()> {
         for (bit, content) in self.features.iter() {
             self.buffer.feature(bit, content);
         }
         for event in &self.events[..SIDE_BAND] {
             self.buffer.event_name(event);
         }
-        let maps = kernel::maps(release);
         self.hides_kernel = maps.is_empty();
         for map in maps {
             let place = (map.start, map.len, map.offset);

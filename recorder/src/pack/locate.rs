@@ -365,6 +365,14 @@ mod tests {
             places: vec![place],
         };
         let gone = locate(&file(&path, identity(&id)), &Use::default(), None, true);
+        // Spawning returns when the child begins to exec, and its new mappings take a moment.
+        let maps = format!("/proc/{}/maps", child.id());
+        for _ in 0..1000 {
+            if fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("sleeper")) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let outcome = locate(&file(&path, identity(&id)), &used, None, true);
         child.kill().unwrap();
         child.wait().unwrap();

@@ -11,7 +11,7 @@ pub enum Packet {
     End,
     /// The record ends here; the count of the generic timer.
     Timestamp(u64),
-    /// What happened, as bits of [`crate::event`].
+    /// What happened, as bits of [`crate::spe_event`].
     Events(u64),
     /// Who answered, as an implementation-defined number.
     Source(u16),

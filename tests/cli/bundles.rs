@@ -122,6 +122,42 @@ fn what_is_not_read_or_not_here_is_a_warning() {
     );
 }
 
+/// What any capture of a bundle answers the bundle answers, and each command reads its own.
+#[test]
+fn captures_of_several_kinds_answer_together() {
+    let scratch = tempfile::tempdir().unwrap();
+    let waits = crate::common::off_cpu::written(scratch.path());
+    let waits = std::fs::read(waits).unwrap();
+    let memory = std::fs::read(demo()).unwrap();
+    let facts = |member: &str, kind: &str| CaptureFacts {
+        member: member.into(),
+        kind: Some(kind.into()),
+        command: Vec::new(),
+    };
+    let manifest = Manifest {
+        captures: vec![
+            facts("offcpu.perf.data", "offcpu"),
+            facts("c2c.perf.data", "c2c"),
+        ],
+        ..Manifest::default()
+    };
+    let members: [(&str, &[u8]); 2] = [("offcpu.perf.data", &waits), ("c2c.perf.data", &memory)];
+    let both = written(scratch.path(), "both.tar.zst", &bundle(&manifest, &members));
+    let mut document = contend_on(&both, &["info", "--json"]).json("info");
+    for question in ["offcpu", "c2c", "latency"] {
+        assert_eq!(document["can"][question], true, "{question}");
+    }
+    assert!(document["can"]["spe"].is_string());
+    assert_eq!(
+        warnings(&mut document)[0],
+        "the bundle has 2 captures: offcpu.perf.data is read, and not c2c.perf.data, \
+         which the commands of their kinds read"
+    );
+    for command in ["offcpu", "c2c"] {
+        contend_on(&both, &[command, "--json"]).json(command);
+    }
+}
+
 #[test]
 fn what_is_no_bundle_or_has_no_capture_is_refused_in_one_line() {
     let scratch = tempfile::tempdir().unwrap();

@@ -54,9 +54,19 @@ fn open(bundle: Bundle, kinds: &[&str]) -> Result<Input> {
     let name = asked.unwrap_or(first);
     if captures.len() > 1 && asked.is_none() {
         let others: Vec<&str> = captures.iter().copied().filter(|&it| it != name).collect();
+        let facts = &bundle.manifest().captures;
+        let has_kind = |it: &&str| {
+            facts
+                .iter()
+                .any(|facts| facts.member == **it && facts.kind.is_some())
+        };
+        let how = if others.iter().all(has_kind) {
+            ", which the commands of their kinds read"
+        } else {
+            "; unpack it (`tar --zstd -xf`) and name the file of another"
+        };
         notes.push(format!(
-            "the bundle has {} captures: {name} is read, and not {}; unpack it \
-             (`tar --zstd -xf`) and name the file of another",
+            "the bundle has {} captures: {name} is read, and not {}{how}",
             captures.len(),
             others.join(", ")
         ));

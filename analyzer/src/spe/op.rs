@@ -19,7 +19,6 @@ pub(crate) enum Attribution {
 }
 
 /// One operation that Arm SPE sampled.
-#[allow(dead_code, reason = "c2c needs a part; all of it is what SPE tells")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpeOp<'a> {
     /// When, for look-ups in the address space. Where the record has no time, that
@@ -46,6 +45,10 @@ pub(crate) struct SpeOp<'a> {
     /// What was done: [`Operation::op_class`], [`Operation::is_load`] and so on.
     pub(crate) operation: Operation,
     /// What happened, as bits of `spe_event`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests hold what is read against what was written")
+    )]
     pub(crate) events: u64,
     /// Who answered, as a number of the core; absent without such a packet.
     pub(crate) code: Option<u16>,
@@ -67,7 +70,6 @@ impl SpeOp<'_> {
     /// The exclusive class; absent for what is no load or store. Without a
     /// data-source packet level and snoop are unknown, unless the core's numbers
     /// are not known and its events tell.
-    #[allow(dead_code, reason = "c2c makes its classes of kinds")]
     pub(crate) fn class(&self) -> Option<Class> {
         Class::of(self.told)
     }

@@ -236,7 +236,7 @@ mod tests {
     }
 
     /// A capture with hot lines, walked in chunks of so many bytes.
-    fn analyzed(chunk: usize, coalesce: Coalesce) -> (Capture, Analysis) {
+    fn analyzed(threads: usize, chunk: usize, coalesce: Coalesce) -> (Capture, Analysis) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let big = Big {
             samples: 40_000,
@@ -245,7 +245,7 @@ mod tests {
             cpus: 64,
         };
         big.write(file.as_file_mut()).unwrap();
-        let mut capture = Capture::open(file.path(), 2, chunk).unwrap();
+        let mut capture = Capture::open(file.path(), threads, chunk).unwrap();
         let options = Options {
             sort: None,
             coalesce: vec![coalesce, Coalesce::Tid],
@@ -262,23 +262,30 @@ mod tests {
     /// what it finds when it reads all.
     #[test]
     fn the_second_pass_reads_little() {
+        // With more threads than one it reads as much as lay in front of where the
+        // others were when the lines were found, which differs from run to run.
+        let forms = [(1, 16 << 10), (1, 1 << 30), (2, 16 << 10)];
         for (coalesce, reads_little) in [(Coalesce::Iaddr, true), (Coalesce::Dso, false)] {
-            let results = [16 << 10, 1 << 30].map(|chunk| {
-                let (capture, analysis) = analyzed(chunk, coalesce);
+            let results = forms.map(|(threads, chunk)| {
+                let (capture, analysis) = analyzed(threads, chunk, coalesce);
                 let (walks, read, all) = capture.meter().state();
                 let is_cut = chunk < 1 << 30;
                 assert_eq!(walks, 2);
-                assert_eq!(
-                    read < all / 4,
-                    is_cut && reads_little,
-                    "{read} of {all} bytes"
-                );
+                if threads == 1 {
+                    assert_eq!(
+                        read < all / 4,
+                        is_cut && reads_little,
+                        "{read} of {all} bytes"
+                    );
+                }
                 let sources = SymbolSources::default();
                 let result = report(&capture, analysis, 64, &sources).unwrap();
                 assert_eq!(result.lines.len(), 16);
                 serde_json::to_string(&result.lines).unwrap()
             });
-            assert!(results[0] == results[1], "{coalesce:?}: the lines differ");
+            for other in &results[1..] {
+                assert!(results[0] == *other, "{coalesce:?}: the lines differ");
+            }
         }
     }
 

@@ -173,7 +173,8 @@ impl Survey {
         let time = if is_user_kind {
             None
         } else {
-            let trailer = events.trailer().parse(record.body, events.endian());
+            let trailer = events.trailer_of(record.body);
+            let trailer = trailer.parse(record.body, events.endian());
             trailer.time.filter(|&time| time != u64::MAX)
         };
         self.time(time.unwrap_or(0));

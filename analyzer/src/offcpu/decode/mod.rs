@@ -136,7 +136,7 @@ impl Decoded {
                 record_kind::SWITCH | record_kind::SWITCH_CPU_WIDE => {
                     self.switch_record(&record, events, plan);
                 }
-                record_kind::LOST | record_kind::LOST_SAMPLES => self.loss(&record, events, plan),
+                record_kind::LOST | record_kind::LOST_SAMPLES => self.loss(&record, events),
                 record_kind::FORK | record_kind::EXIT => self.life(&record, events),
                 _ => {}
             }
@@ -181,7 +181,9 @@ impl Decoded {
     }
 
     fn switch_record(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
-        let id = plan.trailer.parse(record.body, events.endian());
+        let id = events
+            .trailer_of(record.body)
+            .parse(record.body, events.endian());
         let (Some((pid, tid)), Some(time)) = (id.pid_tid, id.time) else {
             self.counts.bad_switch += 1;
             return;
@@ -214,13 +216,15 @@ impl Decoded {
 
     /// Records that could not be written. What a filter of samples dropped is not
     /// missing.
-    fn loss(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
+    fn loss(&mut self, record: &RawRecord<'_>, events: &EventTable) {
         let is_filtered =
             record.kind == record_kind::LOST_SAMPLES && record.misc & LOST_SAMPLES_BPF != 0;
         if is_filtered {
             return;
         }
-        let id = plan.trailer.parse(record.body, events.endian());
+        let id = events
+            .trailer_of(record.body)
+            .parse(record.body, events.endian());
         // `perf record` tells at the end what the kernel counted, without a time.
         match id.time.filter(|&time| time > 0) {
             Some(time) => self.losses.push(Loss {

@@ -186,6 +186,11 @@ impl EventTable {
         }
     }
 
+    /// The event that has an id, as an index into the attributes.
+    pub fn event_with_id(&self, id: u64) -> Option<usize> {
+        self.by_id.get(id).map(|index| index as usize)
+    }
+
     /// As [`EventTable::event_of`], for a record that has a window
     /// ([`crate::RawRecord::window`]): that is quicker.
     #[inline(always)]

@@ -396,6 +396,96 @@ mod tests {
         assert_eq!(idle(&tbb), Some("pool"));
     }
 
+    /// Stacks by the sources of these libraries.
+    #[test]
+    fn libraries_wait_for_work_and_for_locks() {
+        let idle = |names: &[&str]| super::idle(&frames(names));
+        let lock = |names: &[&str]| super::lock(&frames(names)).unwrap();
+        let absl_wait = [
+            "absl::lts_20240116::Mutex::Block(absl::lts_20240116::base_internal::PerThreadSynch*)",
+            "absl::lts_20240116::Mutex::DecrementSynchSem(absl::lts_20240116::Mutex*)",
+            "absl::lts_20240116::synchronization_internal::PerThreadSem::Wait()",
+            "AbslInternalPerThreadSemWait_lts_20240116",
+            "absl::lts_20240116::synchronization_internal::FutexWaiter::Wait()",
+            "absl::lts_20240116::synchronization_internal::FutexWaiter::WaitUntil(int)",
+            "c:syscall",
+        ];
+        let on = |front: &[&'static str]| [front, &absl_wait].concat();
+        let mutex = on(&[
+            "app::hot()",
+            "absl::lts_20240116::MutexLock::MutexLock(absl::lts_20240116::Mutex*)",
+            "absl::lts_20240116::Mutex::Lock()",
+            "absl::lts_20240116::Mutex::LockSlow(absl::lts_20240116::MuHowS const*)",
+            "absl::lts_20240116::Mutex::LockSlowLoop(int)",
+        ]);
+        assert_eq!(idle(&mutex), None);
+        assert_eq!(
+            lock(&mutex),
+            "absl::lts_20240116::Mutex::Lock() in app::hot()"
+        );
+        let condition = on(&[
+            "app::pop()",
+            "absl::lts_20240116::Mutex::Await(absl::lts_20240116::Condition const&)",
+            "absl::lts_20240116::Mutex::AwaitCommon(int)",
+        ]);
+        assert_eq!(idle(&condition), None);
+        assert!(lock(&condition).ends_with("Condition const&) in app::pop()"));
+        let worker = on(&[
+            "absl::lts_20240116::synchronization_internal::ThreadPool::WorkLoop()",
+            "absl::lts_20240116::Mutex::Await(absl::lts_20240116::Condition const&)",
+        ]);
+        assert_eq!(idle(&worker), Some("pool"));
+
+        let folly_wait = [
+            "folly::detail::FutexResult folly::detail::futexWaitUntil<std::atomic<int> >(int)",
+            "folly::detail::(anonymous namespace)::nativeFutexWaitImpl(void const*, int)",
+            "c:syscall",
+        ];
+        let on = |front: &[&'static str]| [front, &folly_wait].concat();
+        let shared = on(&[
+            "app::read()",
+            "folly::LockedPtr<folly::Synchronized<int> >::LockedPtr(int)",
+            "folly::SharedMutexImpl<false, void, std::atomic>::lock_shared()",
+            "bool folly::SharedMutexImpl<false, void, std::atomic>::lockSharedImpl<int>(int&)",
+        ]);
+        assert_eq!(idle(&shared), None);
+        assert_eq!(
+            lock(&shared),
+            "folly::SharedMutexImpl<false, void, std::atomic>::lock_shared() in app::read()"
+        );
+        let queue = [
+            "folly::CPUThreadPoolExecutor::threadRun(std::shared_ptr<int>)",
+            "folly::UnboundedBlockingQueue<int>::try_take_for(int)",
+            "bool folly::LifoSemImpl<std::atomic>::try_wait_until<int>(int)",
+            "bool folly::SaturatingSemaphore<true, std::atomic>::tryWaitSlow<int>(int)",
+        ];
+        assert_eq!(idle(&on(&queue)), Some("pool"));
+        let task = ["folly::ThreadPoolExecutor::runTask(int)", "app::job()"];
+        let baton = ["folly::Baton<true, std::atomic>::wait()"];
+        let job = on(&[&queue[..1], &task, &baton].concat());
+        assert_eq!(idle(&job), None);
+        assert!(lock(&job).ends_with("wait() in app::job()"));
+
+        let region = ["c:start_thread", "gomp_thread_start"];
+        let dock = ["gomp_simple_barrier_wait", "do_wait", "futex_wait"];
+        assert_eq!(idle(&[&region[..], &dock].concat()), Some("pool"));
+        let critical = [
+            "main._omp_fn.0",
+            "GOMP_critical_start",
+            "gomp_mutex_lock_slow",
+            "futex_wait",
+        ];
+        let critical = [&region[..], &critical].concat();
+        assert_eq!(idle(&critical), None);
+        assert_eq!(lock(&critical), "GOMP_critical_start in main._omp_fn.0");
+        let barrier = [
+            "work._omp_fn.1",
+            "GOMP_barrier",
+            "gomp_team_barrier_wait_end",
+        ];
+        assert_eq!(lock(&barrier), "GOMP_barrier in work._omp_fn.1");
+    }
+
     #[test]
     fn kernel_threads_are_idle_while_they_only_sleep() {
         let idle = |names: &[&str]| super::idle(&frames(names));

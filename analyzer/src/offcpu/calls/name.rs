@@ -1,21 +1,41 @@
 //! Names of functions as tables know them.
 
+use std::borrow::Cow;
+
 /// A function as tables know it: without the version of a library, without what
 /// libraries put in front of their inner names, without the arguments.
-pub(super) fn plain(name: &str) -> &str {
+pub(super) fn plain(name: &str) -> Cow<'_, str> {
     let name = name.split('@').next().unwrap_or(name);
     let name = name.trim_start_matches('_');
     let name = name.strip_prefix("GI_").unwrap_or(name);
     let name = name.trim_start_matches('_');
     let name = name.strip_prefix("libc_").unwrap_or(name);
     // What templates give back is written in front of their names.
-    let results = ["void ", "bool ", "std::cv_status "];
+    let results = [
+        "void ",
+        "bool ",
+        "std::cv_status ",
+        "folly::detail::FutexResult ",
+    ];
     let name = results
         .iter()
         .find_map(|result| name.strip_prefix(result))
         .unwrap_or(name);
     // `<std::sync::mutex::Mutex<T>>::lock`
-    name.trim_start_matches('<')
+    without_version(name.trim_start_matches('<'))
+}
+
+/// Abseil's names have a version in them (`ABSL_OPTION_INLINE_NAMESPACE_NAME` in
+/// absl/base/options.h): `absl::lts_20240116::Mutex::Lock()`, and Debian's another.
+fn without_version(name: &str) -> Cow<'_, str> {
+    let rest = name.strip_prefix("absl::");
+    let named = rest.and_then(|rest| rest.split_once("::"));
+    match named {
+        Some((version, rest)) if version.starts_with("lts_") || version.starts_with("debian") => {
+            Cow::Owned(format!("absl::{rest}"))
+        }
+        _ => Cow::Borrowed(name),
+    }
 }
 
 /// Whether a name begins with one of the table, and goes on with something that

@@ -206,14 +206,34 @@ pub(super) const WAITS: &[&str] = &[
 /// Locks of the kernel.
 pub(super) const KERNEL_LOCKS: &[&str] = &[
     "mutex_lock",
+    "mutex_lock_interruptible",
+    "mutex_lock_killable",
+    "mutex_lock_io",
+    "mutex_lock_nested",
     "mutex_lock_slowpath",
+    "ww_mutex_lock",
+    "rt_mutex_lock",
+    "rt_mutex_slowlock",
     "rwsem_down_read_slowpath",
     "rwsem_down_write_slowpath",
     "down_read",
+    "down_read_interruptible",
+    "down_read_killable",
     "down_write",
-    "rt_mutex_slowlock",
+    "down_write_killable",
+    "down_interruptible",
+    "down_killable",
+    "down_timeout",
+    "percpu_down_read",
+    "percpu_down_write",
     "percpu_rwsem_wait",
     "wait_on_bit",
+    "wait_on_bit_lock",
+    "lock_sock",
+    "folio_lock",
+    // fs/locks.c
+    "locks_lock_inode_wait",
+    "do_lock_file_wait",
 ];
 
 /// What stands between a program and the lock call that it makes: guards, and the
@@ -318,7 +338,12 @@ mod tests {
         ] {
             assert!(is_lock(name, false), "{name}");
         }
-        for name in ["rwsem_down_write_slowpath", "__mutex_lock.constprop.0"] {
+        for name in [
+            "rwsem_down_write_slowpath",
+            "__mutex_lock.constprop.0",
+            "down_write_killable",
+            "__lock_sock",
+        ] {
             assert!(is_lock(name, true), "{name}");
         }
         // The call of the kernel that all locks of programs end in.

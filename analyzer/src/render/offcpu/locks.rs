@@ -18,13 +18,21 @@ pub(super) fn locks(
     rows: usize,
     style: Style,
 ) -> io::Result<()> {
+    let has_calls = result.locks.iter().any(|row| row.word.is_none());
     let title = match result.locks_by {
+        "futex_word" if has_calls => {
+            "Locks, by futex word; the kernel's own by the call that waits"
+        }
         "futex_word" => "Locks, by futex word",
         _ => "Locks, by the call that waits (the capture has no futex words)",
     };
     heading(out, title, style)?;
     if result.locks.is_empty() {
-        return writeln!(out, "  no wait for a lock was recognised");
+        writeln!(out, "  no wait for a lock was recognised")?;
+        if !result.quality.missing_binaries.is_empty() {
+            writeln!(out, "  names are missing, below, so that there may be some")?;
+        }
+        return Ok(());
     }
     let header = format!("  {:>9} {:>9} {:>9}  lock", "total", "intervals", "max");
     writeln!(out, "{}", style.dim(&header))?;

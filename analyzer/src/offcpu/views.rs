@@ -256,6 +256,9 @@ impl<'a> Rows<'a> {
             };
             let sums = all.entry(key).or_default();
             sums.totals.merge(&row.chosen);
+            if row.idle.is_some() {
+                sums.idle_ns = sums.idle_ns.saturating_add(row.chosen.ns);
+            }
             sums.waiters.insert(row.thread.tid);
             if let Some(Waker::Thread(tid)) = row.key.waker {
                 *sums.holders.entry(tid).or_default() += row.chosen.intervals;
@@ -315,6 +318,7 @@ fn parts(which: Which, row: &Row<'_>) -> Vec<(&'static str, Totals)> {
 #[derive(Debug, Default)]
 struct LockSums {
     totals: Totals,
+    idle_ns: u64,
     waiters: BTreeSet<i32>,
     holders: BTreeMap<i32, u64>,
     stacks: BTreeMap<Frames, Totals>,
@@ -347,6 +351,7 @@ impl LockSums {
             intervals: self.totals.intervals,
             total_ns: self.totals.ns,
             max_ns: self.totals.max_ns,
+            idle_ns: (self.idle_ns > 0).then_some(self.idle_ns),
             waiters: self.waiters.into_iter().collect(),
             holders,
             stacks,

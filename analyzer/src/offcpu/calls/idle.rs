@@ -18,6 +18,8 @@ pub(super) const IDLE: &[(&str, &str)] = &[
     ("sleep", "sleep"),
     ("std::thread::sleep", "sleep"),
     ("time.Sleep", "sleep"),
+    // By a monitor in ART and a parker in hotspot
+    ("java.lang.Thread.sleep", "sleep"),
     ("pause", "sleep"),
     ("sigwaitinfo", "signal"),
     ("sigtimedwait", "signal"),

@@ -298,17 +298,6 @@ pub(in crate::offcpu) fn is_libc(dso: &str) -> bool {
     starts.iter().any(|start| name.starts_with(start))
 }
 
-/// A lock call as programs write it.
-pub(in crate::offcpu) fn shown(function: &str) -> &str {
-    let name = function.split('@').next().unwrap_or(function);
-    let name = name.strip_prefix("__GI_").unwrap_or(name);
-    let bare = name.trim_start_matches('_');
-    match bare.starts_with("pthread_") {
-        true => bare,
-        false => name,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,8 @@ mod locks;
 mod name;
 mod syscalls;
 
-pub(super) use locks::{is_glue, is_libc, is_lock, shown};
+pub(super) use locks::{is_glue, is_libc, is_lock};
+pub(super) use name::shown;
 pub(super) use syscalls::{idle_syscall, syscall, syscall_of};
 
 use idle::{BETWEEN, IDLE, KERNEL_IDLE, KERNEL_THREADS, KERNEL_WORK, SLEEPS};

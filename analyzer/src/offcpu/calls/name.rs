@@ -53,3 +53,60 @@ pub(super) fn begins(name: &str, start: &str) -> bool {
 pub(super) fn has(table: &[&str], name: &str) -> bool {
     table.iter().any(|start| begins(name, start))
 }
+
+/// A lock call as programs write it. Types of arguments are long, and who makes the
+/// call is to be seen beside it.
+pub(in crate::offcpu) fn shown(function: &str) -> Cow<'_, str> {
+    let name = function.split('@').next().unwrap_or(function);
+    let name = name.strip_prefix("__GI_").unwrap_or(name);
+    let bare = name.trim_start_matches('_');
+    if bare.starts_with("pthread_") {
+        return Cow::Borrowed(bare);
+    }
+    let call = name.strip_suffix(" const").unwrap_or(name);
+    match arguments(call) {
+        Some(start) if start > 0 => Cow::Owned(format!("{}()", &call[..start])),
+        _ => Cow::Borrowed(name),
+    }
+}
+
+/// Where the arguments begin with which a name ends.
+fn arguments(name: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, byte) in name.bytes().enumerate().rev() {
+        match byte {
+            b')' => depth += 1,
+            b'(' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return (byte == b'(').then_some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_shown_without_types() {
+        for (name, expected) in [
+            ("__GI___pthread_mutex_lock", "pthread_mutex_lock"),
+            ("pthread_cond_wait@@GLIBC_2.3.2", "pthread_cond_wait"),
+            ("std::mutex::lock()", "std::mutex::lock()"),
+            (
+                "art::Monitor::Wait(art::Thread*, long)",
+                "art::Monitor::Wait()",
+            ),
+            ("A::wait(void (*)(int), B<(C)1>) const", "A::wait()"),
+            ("sync.(*Mutex).Lock", "sync.(*Mutex).Lock"),
+            ("__lll_lock_wait", "__lll_lock_wait"),
+            ("(anonymous)", "(anonymous)"),
+            ("a)", "a)"),
+        ] {
+            assert_eq!(shown(name), expected);
+        }
+    }
+}

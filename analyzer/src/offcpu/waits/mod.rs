@@ -1,6 +1,8 @@
 //! What a thread waits for, by its stack: a lock, or work.
 
 #[cfg(test)]
+mod run_times;
+#[cfg(test)]
 mod tests;
 
 use super::calls::{self, Role};
@@ -60,11 +62,31 @@ pub(super) fn lock(frames: &[Arc<StackFrame>], syscall: Option<&str>) -> Option<
     })
 }
 
+/// The call in which the thread waits for a lock. What runs inside of such a call, as
+/// the functions of `pthread_once` do, does not wait for it; nor does who waits there for
+/// memory.
+fn innermost_lock(frames: &[Arc<StackFrame>]) -> Option<usize> {
+    for (at, frame) in frames.iter().enumerate().rev() {
+        if calls::is_lock(&frame.function, frame.kernel) {
+            return Some(at);
+        }
+        let is_inside = match frame.kernel {
+            true => calls::kernel_role(&frame.function) != Role::Lock,
+            false if !frame.named || is_libc(frame) || calls::is_glue(&frame.function) => true,
+            false => matches!(calls::role(&frame.function), Role::Between | Role::Idle(_)),
+        };
+        if !is_inside {
+            return None;
+        }
+    }
+    None
+}
+
 /// The outermost of the calls around the innermost one that waits for a lock, and
 /// who makes it. What the C library does between them belongs to them.
 fn known_lock(frames: &[Arc<StackFrame>]) -> Option<(String, bool)> {
     let is_lock = |frame: &StackFrame| calls::is_lock(&frame.function, frame.kernel);
-    let mut outermost = frames.iter().rposition(|frame| is_lock(frame))?;
+    let mut outermost = innermost_lock(frames)?;
     for (at, frame) in frames[..outermost].iter().enumerate().rev() {
         if is_lock(frame) {
             outermost = at;
@@ -77,7 +99,7 @@ fn known_lock(frames: &[Arc<StackFrame>]) -> Option<(String, bool)> {
     let caller = callers.find(|frame| !calls::is_glue(&frame.function));
     let text = match caller {
         Some(caller) if caller.named => format!("{call} in {}", caller.function),
-        _ => call.to_owned(),
+        _ => call.into_owned(),
     };
     Some((text, frames[outermost].kernel))
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The root first; `k:` are the kernel's, `c:` the C library's.
-fn frames(names: &[&str]) -> Vec<Arc<StackFrame>> {
+pub(super) fn frames(names: &[&str]) -> Vec<Arc<StackFrame>> {
     let frame = |name: &&str| {
         let function = name.trim_start_matches("k:").trim_start_matches("c:");
         StackFrame {
@@ -38,6 +38,28 @@ fn the_lock_call_is_the_one_that_the_program_makes() {
         Some("__lll_lock_wait".to_owned())
     );
     assert_eq!(lock(&["main", "read"]), None);
+}
+
+#[test]
+fn what_runs_inside_of_a_lock_call_does_not_wait_for_it() {
+    let lock = |names: &[&str]| super::lock(&frames(names), None);
+    let once = ["main", "c:pthread_once", "init"];
+    assert_eq!(lock(&[&once[..], &["c:read", "k:schedule"]].concat()), None);
+    let fault = ["k:asm_exc_page_fault", "k:folio_wait_bit", "k:io_schedule"];
+    assert_eq!(lock(&[&once[..], &fault].concat()), None);
+    // Memory that the lock call had to wait for, and a lock for that.
+    let mutex = ["main", "c:pthread_mutex_lock"];
+    assert_eq!(lock(&[&mutex[..], &fault].concat()), None);
+    let map = [
+        "k:asm_exc_page_fault",
+        "k:lock_mm_and_find_vma",
+        "k:down_read_killable",
+    ];
+    let found = lock(&[&mutex[..], &map].concat()).unwrap();
+    assert_eq!(found.text, "down_read_killable in lock_mm_and_find_vma");
+    // It waits for another thread to have done it.
+    let other = ["main", "c:pthread_once", "c:futex_wait", "k:futex_wait"];
+    assert_eq!(lock(&other).unwrap().text, "pthread_once in main");
 }
 
 #[test]
@@ -212,177 +234,6 @@ fn a_pool_that_waits_for_work_is_idle() {
     // Memory that `poll` had to wait for.
     let fault = ["main", "c:poll", "k:asm_exc_page_fault", "k:schedule"];
     assert_eq!(idle(&fault), None);
-}
-
-/// Stacks as programs of these run-times were seen to have them.
-#[test]
-fn run_times_wait_for_work_and_for_locks() {
-    let idle = |names: &[&str]| super::idle(&frames(names));
-    let go = ["runtime.mcall", "runtime.park_m", "runtime.schedule"];
-    let park = [
-        "runtime.mPark",
-        "runtime.notesleep",
-        "runtime.futexsleep",
-        "runtime.futex",
-    ];
-    let with = |middle: &[&'static str]| [&go[..], middle, &park].concat();
-    let stop = ["runtime.findRunnable", "runtime.stopm"];
-    assert_eq!(idle(&with(&stop)), Some("pool"));
-    assert_eq!(idle(&with(&["runtime.stoplockedm"])), Some("pool"));
-    let lock = [
-        "main.work",
-        "runtime.lock2",
-        "runtime.futexsleep",
-        "runtime.futex",
-    ];
-    assert_eq!(idle(&lock), None);
-    assert_eq!(
-        super::known_lock(&frames(&lock)).unwrap().0,
-        "runtime.lock2 in main.work"
-    );
-    let libomp = [
-        "__kmp_launch_worker(void*)",
-        "__kmp_launch_thread",
-        "__kmp_fork_barrier(int, int)",
-        "__kmp_hyper_barrier_release(barrier_type, kmp_info*, int)",
-        "__kmp_suspend_64<false, true>(int, kmp_flag_64<false, true>*)",
-        "c:pthread_cond_wait",
-    ];
-    assert_eq!(idle(&libomp), Some("pool"));
-    let join = ["main", "__kmp_join_barrier(int)", "c:pthread_cond_wait"];
-    assert_eq!(idle(&join), None);
-    assert_eq!(
-        super::known_lock(&frames(&join)).unwrap().0,
-        "__kmp_join_barrier(int) in main"
-    );
-    let collector = [
-        "WorkerThread::run()",
-        "WorkerTaskDispatcher::worker_run_task()",
-        "PosixSemaphore::wait()",
-        "c:sem_wait",
-    ];
-    assert_eq!(idle(&collector), Some("pool"));
-    let monitor = [
-        "app.Cache.get",
-        "ObjectMonitor::enter_internal(JavaThread*)",
-        "PlatformEvent::park()",
-        "c:pthread_cond_wait",
-    ];
-    assert_eq!(idle(&monitor), None);
-    assert_eq!(
-        super::known_lock(&frames(&monitor)).unwrap().0,
-        "ObjectMonitor::enter_internal(JavaThread*) in app.Cache.get"
-    );
-    let art = [
-        "art::ThreadPoolWorker::Run()",
-        "art::ThreadPool::GetTask(art::Thread*)",
-        "art::ConditionVariable::WaitHoldingLocks(art::Thread*)",
-        "c:syscall",
-    ];
-    assert_eq!(idle(&art), Some("pool"));
-    let tokio = [
-        "tokio::runtime::scheduler::multi_thread::worker::Context::park_internal",
-        "tokio::runtime::scheduler::multi_thread::park::Parker::park",
-        "tokio::runtime::scheduler::multi_thread::park::Inner::park_condvar",
-        "parking_lot::condvar::Condvar::wait_until_internal",
-    ];
-    assert_eq!(idle(&tokio), Some("pool"));
-    let tbb = [
-        "tbb::detail::r1::rml::private_worker::thread_routine(void*)",
-        "tbb::detail::r1::rml::private_worker::run()",
-        "c:syscall",
-    ];
-    assert_eq!(idle(&tbb), Some("pool"));
-}
-
-/// Stacks by the sources of these libraries.
-#[test]
-fn libraries_wait_for_work_and_for_locks() {
-    let idle = |names: &[&str]| super::idle(&frames(names));
-    let lock = |names: &[&str]| super::known_lock(&frames(names)).unwrap().0;
-    let absl_wait = [
-        "absl::lts_20240116::Mutex::Block(absl::lts_20240116::base_internal::PerThreadSynch*)",
-        "absl::lts_20240116::Mutex::DecrementSynchSem(absl::lts_20240116::Mutex*)",
-        "absl::lts_20240116::synchronization_internal::PerThreadSem::Wait()",
-        "AbslInternalPerThreadSemWait_lts_20240116",
-        "absl::lts_20240116::synchronization_internal::FutexWaiter::Wait()",
-        "absl::lts_20240116::synchronization_internal::FutexWaiter::WaitUntil(int)",
-        "c:syscall",
-    ];
-    let on = |front: &[&'static str]| [front, &absl_wait].concat();
-    let mutex = on(&[
-        "app::hot()",
-        "absl::lts_20240116::MutexLock::MutexLock(absl::lts_20240116::Mutex*)",
-        "absl::lts_20240116::Mutex::Lock()",
-        "absl::lts_20240116::Mutex::LockSlow(absl::lts_20240116::MuHowS const*)",
-        "absl::lts_20240116::Mutex::LockSlowLoop(int)",
-    ]);
-    assert_eq!(idle(&mutex), None);
-    assert_eq!(
-        lock(&mutex),
-        "absl::lts_20240116::Mutex::Lock() in app::hot()"
-    );
-    let condition = on(&[
-        "app::pop()",
-        "absl::lts_20240116::Mutex::Await(absl::lts_20240116::Condition const&)",
-        "absl::lts_20240116::Mutex::AwaitCommon(int)",
-    ]);
-    assert_eq!(idle(&condition), None);
-    assert!(lock(&condition).ends_with("Condition const&) in app::pop()"));
-    let worker = on(&[
-        "absl::lts_20240116::synchronization_internal::ThreadPool::WorkLoop()",
-        "absl::lts_20240116::Mutex::Await(absl::lts_20240116::Condition const&)",
-    ]);
-    assert_eq!(idle(&worker), Some("pool"));
-
-    let folly_wait = [
-        "folly::detail::FutexResult folly::detail::futexWaitUntil<std::atomic<int> >(int)",
-        "folly::detail::(anonymous namespace)::nativeFutexWaitImpl(void const*, int)",
-        "c:syscall",
-    ];
-    let on = |front: &[&'static str]| [front, &folly_wait].concat();
-    let shared = on(&[
-        "app::read()",
-        "folly::LockedPtr<folly::Synchronized<int> >::LockedPtr(int)",
-        "folly::SharedMutexImpl<false, void, std::atomic>::lock_shared()",
-        "bool folly::SharedMutexImpl<false, void, std::atomic>::lockSharedImpl<int>(int&)",
-    ]);
-    assert_eq!(idle(&shared), None);
-    assert_eq!(
-        lock(&shared),
-        "folly::SharedMutexImpl<false, void, std::atomic>::lock_shared() in app::read()"
-    );
-    let queue = [
-        "folly::CPUThreadPoolExecutor::threadRun(std::shared_ptr<int>)",
-        "folly::UnboundedBlockingQueue<int>::try_take_for(int)",
-        "bool folly::LifoSemImpl<std::atomic>::try_wait_until<int>(int)",
-        "bool folly::SaturatingSemaphore<true, std::atomic>::tryWaitSlow<int>(int)",
-    ];
-    assert_eq!(idle(&on(&queue)), Some("pool"));
-    let task = ["folly::ThreadPoolExecutor::runTask(int)", "app::job()"];
-    let baton = ["folly::Baton<true, std::atomic>::wait()"];
-    let job = on(&[&queue[..1], &task, &baton].concat());
-    assert_eq!(idle(&job), None);
-    assert!(lock(&job).ends_with("wait() in app::job()"));
-
-    let region = ["c:start_thread", "gomp_thread_start"];
-    let dock = ["gomp_simple_barrier_wait", "do_wait", "futex_wait"];
-    assert_eq!(idle(&[&region[..], &dock].concat()), Some("pool"));
-    let critical = [
-        "main._omp_fn.0",
-        "GOMP_critical_start",
-        "gomp_mutex_lock_slow",
-        "futex_wait",
-    ];
-    let critical = [&region[..], &critical].concat();
-    assert_eq!(idle(&critical), None);
-    assert_eq!(lock(&critical), "GOMP_critical_start in main._omp_fn.0");
-    let barrier = [
-        "work._omp_fn.1",
-        "GOMP_barrier",
-        "gomp_team_barrier_wait_end",
-    ];
-    assert_eq!(lock(&barrier), "GOMP_barrier in work._omp_fn.1");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{max, ns};
 use crate::render::heads::{heading, more};
 use crate::render::stacks::leaf_first;
-use crate::render::style::{Style, WIDTH, count, cut, many, wrap};
+use crate::render::style::{Style, WIDTH, count, many, wrap};
 use crate::result::{LockRow, OffCpu};
 use std::io::{self, Write};
 
@@ -49,20 +49,26 @@ fn lock(out: &mut dyn Write, row: &LockRow) -> io::Result<()> {
     if let Some(pid) = row.pid {
         name = format!("{name} (process {pid})");
     }
-    writeln!(
-        out,
-        "  {:>9} {:>9} {:>9}  {}",
+    let numbers = [
         ns(row.total_ns),
         count(row.intervals),
         max(row.intervals, row.max_ns),
-        cut(&name, WIDTH - 33),
-    )?;
+    ];
+    let [total, intervals, longest] = numbers;
+    let mut start = format!("  {total:>9} {intervals:>9} {longest:>9}  ");
+    for line in wrap(&name, WIDTH - 33, 2) {
+        writeln!(out, "{start}{line}")?;
+        start = " ".repeat(33);
+    }
     let mut below = |text: String| -> io::Result<()> {
         for line in wrap(&text, WIDTH - 33, 2) {
             writeln!(out, "{:33}{line}", "")?;
         }
         Ok(())
     };
+    if let Some(idle) = row.idle_ns {
+        below(format!("{} of it waits for work", ns(idle)))?;
+    }
     let waiters: Vec<String> = row.waiters.iter().take(NAMED).map(i32::to_string).collect();
     let others = row.waiters.len().saturating_sub(NAMED);
     let others = match others {

@@ -254,6 +254,7 @@ mod tests {
             intervals: 2,
             total_ns: 9,
             max_ns: 5,
+            idle_ns: None,
             waiters: vec![1],
             holders: Vec::new(),
             stacks: Vec::new(),

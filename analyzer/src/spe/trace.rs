@@ -326,7 +326,7 @@ impl<'a> View<'a> {
         seen.get(self.seen).filter(|seen| holds(seen))
     }
 
-    #[inline]
+    #[inline(always)]
     fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> (SpeOp<'a>, bool) {
         let trace = self.trace;
         let time = record

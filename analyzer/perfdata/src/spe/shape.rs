@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 /// The longest record that has a shape, in words of eight bytes.
 const WORDS: usize = 12;
 
+/// The words of most records: 64 bytes.
+const SHORT: usize = 8;
+
 /// How many shapes are kept.
 const MOST: usize = 8;
 
@@ -130,15 +133,19 @@ impl Shape {
     #[inline]
     fn is_of(&self, window: &[u8; WINDOW]) -> bool {
         let (words, _) = window.as_chunks::<8>();
-        let headers = self.headers.iter().zip(&self.masks);
-        // All of them, however long the record: the number of steps is known then.
-        let other = words
-            .iter()
-            .zip(headers)
-            .fold(0, |other, (word, (header, mask))| {
+        let all = words.iter().zip(self.headers.iter().zip(&self.masks));
+        let other = |from: usize, to: usize| {
+            let steps = all.clone().take(to).skip(from);
+            steps.fold(0, |other, (word, (header, mask))| {
                 other | (u64::from_le_bytes(*word) ^ header) & mask
-            });
-        other == 0
+            })
+        };
+        // Two numbers of steps that are known beforehand: most records fit the first.
+        let mut is_other = other(0, SHORT);
+        if self.length > 8 * SHORT {
+            is_other |= other(SHORT, WORDS);
+        }
+        is_other == 0
     }
 
     /// Reads a record of this shape. Packets that it has not get 0, as they have

@@ -6,7 +6,7 @@
 
 use contend_fixtures::{Container, Rng, SpeCapture, SpePlan};
 use contend_perfdata::{
-    AuxInfo, PerfData, SpeRecord, SpeStats, decode_chunk, spe_address as address,
+    AuxInfo, PerfData, SpeDecoder, SpeRecord, SpeStats, spe_address as address,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ fn told(record: &SpeRecord, has_physical: bool) -> SpePlan {
 fn decode(bytes: Vec<u8>) -> Option<(Vec<SpePlan>, SpeStats)> {
     let data = PerfData::open(Arc::new(bytes)).ok()?;
     let (mut plans, mut stats) = (Vec::new(), SpeStats::default());
-    let mut window = Vec::new();
+    let mut decoder = SpeDecoder::default();
     for chunk in &data.aux().chunks {
         let source = data.source_of(chunk).unwrap();
-        let of_chunk = decode_chunk(chunk, source, &mut window, |decoded| {
+        let of_chunk = decoder.chunk(chunk, source, |decoded| {
             plans.push(told(decoded.record, true));
         });
         stats.merge(&of_chunk.unwrap());

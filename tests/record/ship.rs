@@ -6,7 +6,6 @@ use md5::{Digest, Md5};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::sync::Arc;
@@ -113,8 +112,7 @@ impl Server {
             path("user")
         );
         fs::create_dir(path("bin")).unwrap();
-        fs::write(path("bin/ssh"), client).unwrap();
-        fs::set_permissions(path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        script(Path::new(&path("bin/ssh")), &client);
         // Where it separates privileges; packages make it when the service starts.
         let _ = fs::create_dir_all("/run/sshd");
         let sshd = Command::new("/usr/sbin/sshd")

@@ -11,7 +11,27 @@ use std::time::{Duration, Instant};
 pub(crate) fn recorder() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contend-record"));
     command.stdin(Stdio::null());
+    // The servers of the tests are on this machine.
+    for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
     command
+}
+
+/// Copies a program to where everybody may execute it. Another program does the writing:
+/// what this process has open for writing is for a moment also open in every process that
+/// another test starts meanwhile, and cannot be executed (`ETXTBSY`).
+pub(crate) fn install(program: &Path, to: &Path) {
+    let mut copy = Command::new("install");
+    let copied = copy.args(["-m", "755"]).args([program, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Makes a program of a text, which can be executed at once.
+pub(crate) fn script(to: &Path, text: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    install(file.path(), to);
 }
 
 /// Runs the recorder and hands out what it said.
@@ -124,6 +144,13 @@ pub(crate) fn busy(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// Records a program with perf; nothing, and a reason, where that is not possible.
 pub(crate) fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: &str) -> bool {
+    let program = program.to_str().unwrap();
+    let options = [&["-g"], options].concat();
+    perf_record_of(to, &options, &["--", program, seconds])
+}
+
+/// Records a target, which are perf's last arguments.
+pub(crate) fn perf_record_of(to: &Path, options: &[&str], target: &[&str]) -> bool {
     if !has("perf") {
         return false;
     }
@@ -133,12 +160,10 @@ pub(crate) fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: 
     for _ in 0..5 {
         let recorded = Command::new("perf")
             // Several perfs at once break each other's cache of build-ids (6.1).
-            .args(["record", "-q", "-N", "-e", "cpu-clock", "-g", "-o"])
+            .args(["record", "-q", "-N", "-e", "cpu-clock", "-o"])
             .arg(to)
             .args(options)
-            .arg("--")
-            .arg(program)
-            .arg(seconds)
+            .args(target)
             .output()
             .unwrap();
         if recorded.status.success() {
@@ -187,7 +212,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_secs(300),
             "{what} does not come"
         );
         std::thread::sleep(Duration::from_millis(10));

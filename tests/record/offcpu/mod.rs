@@ -4,7 +4,6 @@ mod child;
 mod killed;
 mod rights;
 mod truth;
-mod workload;
 
 use std::path::PathBuf;
 
@@ -13,6 +12,10 @@ fn can_collect() -> bool {
     // SAFETY: takes no pointer.
     if unsafe { libc::geteuid() } != 0 {
         eprintln!("skipped: loading BPF programs needs root");
+        return false;
+    }
+    if !contend_record::host::Host::read("/".as_ref()).rights.bpf() {
+        eprintln!("skipped: this root may not load BPF programs");
         return false;
     }
     match contend_record::offcpu::why_not() {

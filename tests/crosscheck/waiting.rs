@@ -114,6 +114,8 @@ fn record(folder: &Path) -> Option<String> {
         .args([
             "record",
             "-q",
+            // Several perfs at once break each other's cache of build-ids (6.1).
+            "-N",
             "-k",
             "mono",
             "-m",

@@ -26,7 +26,7 @@ fn record(folder: &Path) -> Option<(PathBuf, Vec<Row>)> {
         return None;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return None;
     }
     let program = folder.join("waits");
@@ -151,7 +151,7 @@ fn without_bpf_perf_records_the_switches() {
         out.display()
     );
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        eprintln!("skipped: this kernel has no BTF that could be taken away");
+        skipped("this kernel has no BTF that could be taken away");
         return;
     }
     let began = std::time::Instant::now();
@@ -160,7 +160,7 @@ fn without_bpf_perf_records_the_switches() {
         .output()
         .unwrap();
     if !out.exists() && said(&output).contains("mount") {
-        eprintln!("skipped: cannot mount here: {}", said(&output));
+        skipped(&format!("cannot mount here: {}", said(&output)));
         return;
     }
     assert!(output.status.success(), "{}", said(&output));

@@ -156,12 +156,12 @@ fn without_perf_or_with_an_old_one_there_is_one_line() {
 
 #[test]
 fn who_may_not_record_is_told_what_to_do() {
-    if !is_root() || !has("setpriv") {
+    if !is_root() || !has("setpriv") || !has("perf") {
         return;
     }
     let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
     if paranoid.trim().parse::<i32>().is_ok_and(|level| level < 1) {
-        eprintln!("skipped: kernel.perf_event_paranoid lets everybody record everything here");
+        skipped("kernel.perf_event_paranoid lets everybody record everything here");
         return;
     }
     // Where nobody may write and execute.

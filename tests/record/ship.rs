@@ -124,7 +124,7 @@ impl Server {
         let output = ssh.stdin(Stdio::null()).output().unwrap();
         if !output.status.success() {
             let log = fs::read_to_string(log).unwrap_or_default();
-            eprintln!("skipped: no ssh to root here: {}{log}", said(&output));
+            skipped(&format!("no ssh to root here: {}{log}", said(&output)));
             return None;
         }
         Some(server)

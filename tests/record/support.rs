@@ -3,6 +3,7 @@
 
 use contend_bundle::{Bundle, Limits};
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -66,13 +67,22 @@ pub(crate) fn contend() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let path = test.parent()?.parent()?.join("contend");
     if !path.is_file() {
-        eprintln!(
-            "skipped: {} is not there (cargo build --workspace)",
+        skipped(&format!(
+            "{} is not there (cargo build --workspace)",
             path.display()
-        );
+        ));
         return None;
     }
     Some(path)
+}
+
+/// Says that something is not tested here, and why. Not with `println!`, which the test
+/// runner swallows when a test passes.
+pub(crate) fn skipped(what: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Nobody reads it: no reason to fail.
+    drop(std::io::stderr().write_all(format!("skipped in {test}: {what}\n").as_bytes()));
 }
 
 /// Whether a program can be run; says that it is missing otherwise.
@@ -82,7 +92,7 @@ pub(crate) fn has(program: &str) -> bool {
     folders.push("/usr/sbin".into());
     let found = folders.iter().any(|folder| folder.join(program).is_file());
     if !found {
-        eprintln!("skipped: there is no {program} here");
+        skipped(&format!("there is no {program} here"));
     }
     found
 }
@@ -92,7 +102,7 @@ pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = id.stdout == b"0\n";
     if !is_root {
-        eprintln!("skipped: this needs root");
+        skipped("this needs root");
     }
     is_root
 }
@@ -174,7 +184,7 @@ pub(crate) fn perf_record_of(to: &Path, options: &[&str], target: &[&str]) -> bo
             break;
         }
     }
-    eprintln!("skipped: perf cannot record here: {message}");
+    skipped(&format!("perf cannot record here: {message}"));
     false
 }
 
@@ -185,7 +195,7 @@ pub(crate) fn can_record() -> bool {
     }
     let output = run(["cpu", "--print", "--", "true"]);
     if !output.status.success() {
-        eprintln!("skipped: {}", said(&output).trim());
+        skipped(said(&output).trim());
     }
     output.status.success()
 }
@@ -246,7 +256,7 @@ impl Small {
             .output()
             .unwrap();
         if !mounted.status.success() {
-            eprintln!("skipped: cannot mount here: {}", said(&mounted));
+            skipped(&format!("cannot mount here: {}", said(&mounted)));
             return None;
         }
         Some(Self(path))

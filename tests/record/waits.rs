@@ -7,6 +7,7 @@
 //! part) disturbs one recording and not the next, so that [`faultless`] records anew; a
 //! defect is in all of them.
 
+use crate::support::skipped;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,7 +52,7 @@ pub(crate) fn build(folder: &Path) -> Option<PathBuf> {
             Some(program)
         }
         Err(error) => {
-            eprintln!("skipped: gcc: {error}");
+            skipped(&format!("gcc: {error}"));
             None
         }
     }

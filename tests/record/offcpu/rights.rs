@@ -2,7 +2,7 @@
 
 use super::can_collect;
 use super::child;
-use crate::support::install;
+use crate::support::{install, skipped};
 use std::os::unix::fs::PermissionsExt;
 
 /// Runs the recorder as `nobody` with these capabilities; what it says.
@@ -17,8 +17,8 @@ fn as_nobody(capabilities: &str) -> Option<String> {
     let ambient = format!("--ambient-caps={capabilities}");
     let before = [
         "setpriv",
-        "--reuid=nobody",
-        "--regid=nogroup",
+        "--reuid=65534",
+        "--regid=65534",
         "--clear-groups",
         &inherited,
         &ambient,
@@ -27,7 +27,7 @@ fn as_nobody(capabilities: &str) -> Option<String> {
     let mut child = match child::command(&program, &before, &file).spawn() {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("skipped: setpriv: {error}");
+            skipped(&format!("setpriv: {error}"));
             return None;
         }
     };

@@ -1,6 +1,7 @@
 //! What is recorded of threads that time themselves.
 
 use super::{can_collect, contend};
+use crate::support::skipped;
 use crate::waits::{self, Row};
 use contend_record::offcpu::{OffCpu, Options};
 use contend_record::source::{Source, Target};
@@ -129,7 +130,7 @@ fn perf_reads_it_with_names() {
         })
     };
     let Ok((script, said)) = perf(&["script"]) else {
-        eprintln!("skipped: perf is not there");
+        skipped("perf is not there");
         return;
     };
     assert!(!said.contains("out of order"), "{said}");

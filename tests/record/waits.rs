@@ -164,10 +164,11 @@ fn lock(truth: &Row, rows: &[Row], document: &Value) -> Vec<String> {
     });
     // The owner waits too when the waiter loses the CPU while it has the lock.
     let owner = rows.iter().find(|row| row.tid == truth.waker);
-    let all = truth.ns + owner.map_or(0, |owner| owner.ns);
-    let missed = [truth.tid, truth.waker].map(|tid| state(document, tid, "preempted"));
+    let owners = owner.map_or(0, |owner| owner.ns);
+    let all = truth.ns + owners;
+    let [waiters, holders] = [truth.tid, truth.waker].map(|tid| state(document, tid, "preempted"));
+    let missed = waiters + holders.min(owners);
     let found = lock["total_ns"].as_u64().unwrap_or(0);
-    let missed = missed.iter().sum();
     let mut faults: Vec<String> = Vec::new();
     faults.extend(differs(&format!("lock of {name}"), all, found, 0, missed));
     let waiters = lock["waiters"].as_array().cloned().unwrap_or_default();

@@ -18,6 +18,9 @@ use zstd_safe::{DCtx, InBuffer, OutBuffer};
 /// Bytes of the compressed file that are read at once.
 const WINDOW: usize = 1 << 20;
 
+/// Bytes in front of each block of a zstd frame (RFC 8878, 3.1.1.2).
+const BLOCK_HEADER: usize = 3;
+
 /// The state of the one reader of compressed data.
 pub(super) struct Inflate<'a> {
     segments: Vec<&'a Segment>,
@@ -87,6 +90,8 @@ struct Stream<'a> {
     /// rest of it, as a range of the file.
     pending: std::ops::Range<u64>,
     context: DCtx<'static>,
+    /// How many bytes zstd needs for the next block.
+    wanted: usize,
     /// Inflated bytes that do not make a whole record yet.
     partial: Vec<u8>,
     /// The place of the next record that is handed out.
@@ -105,6 +110,7 @@ impl<'a> Stream<'a> {
             at: segment.range.start,
             pending: 0..0,
             context: DCtx::create(),
+            wanted: 1,
             partial: Vec::new(),
             logical: segment.base,
             ended: false,
@@ -198,25 +204,37 @@ impl<'a> Stream<'a> {
             self.stop("a compressed record is cut off");
             return Ok(());
         };
-        let mut input = InBuffer::around(bytes);
+        let mut used = 0usize;
         loop {
             self.partial.reserve(DCtx::out_size());
             let filled = self.partial.len();
             let mut output = OutBuffer::around_pos(&mut self.partial, filled);
+            // What comes out of a call that fails is lost: a call gets one block.
+            let to = used.saturating_add(self.wanted).min(bytes.len());
+            let mut input = InBuffer::around(&bytes[..to]);
+            input.set_pos(used);
             let outcome = self.context.decompress_stream(&mut output, &mut input);
-            if outcome.is_err() {
+            let Ok(wanted) = outcome else {
+                // Behind the blocks that came.
+                self.at = from + used as u64;
                 self.stop("the compressed stream is damaged");
                 return Ok(());
-            }
+            };
+            used = input.pos();
+            // The header of the block behind it is counted too.
+            self.wanted = match wanted {
+                0..=BLOCK_HEADER => wanted.max(1),
+                _ => wanted - BLOCK_HEADER,
+            };
             let is_full = self.partial.len() == self.partial.capacity();
-            let is_used_up = input.pos() == bytes.len();
+            let is_used_up = used == bytes.len();
             // A full buffer may leave output inside the decoder, which has to
             // come out before the next record's input goes in.
             if (is_used_up && !is_full) || (!is_used_up && self.partial.len() >= target) {
                 break;
             }
         }
-        self.pending.start += input.pos() as u64;
+        self.pending.start += used as u64;
         Ok(())
     }
 

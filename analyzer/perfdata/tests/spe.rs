@@ -6,7 +6,7 @@
 
 use contend_fixtures::{Container, Rng, SpeCapture, SpePlan};
 use contend_perfdata::{
-    AuxInfo, PerfData, SpeRecord, SpeStats, decode_chunk, spe_address as address,
+    AuxChunk, AuxInfo, PerfData, SpeRecord, SpeStats, decode_chunk, spe_address as address,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -251,6 +251,32 @@ fn long_chunks_are_read_in_pieces() {
             "{align}"
         );
     }
+}
+
+/// Where a chunk begins in the AUX area is a number of the file, which may be any.
+#[test]
+fn an_area_may_end_where_words_do() {
+    // Behind the first packet, at place 1, one that pads up to place 16.
+    let mut bytes = bytes_of(&[load(1)], 0);
+    bytes.splice(9..9, [0x23].into_iter().chain([0; 14]));
+    let length = bytes.len() as u64;
+    let chunk = AuxChunk {
+        pos: 0,
+        segment: 0,
+        place: 0,
+        size: length,
+        available: length,
+        aux_offset: 8u64.wrapping_neg(),
+        index: 0,
+        tid: -1,
+        cpu: 0,
+    };
+    let mut read = Vec::new();
+    decode_chunk(&chunk, &bytes, &mut Vec::new(), |decoded| {
+        read.push(told(decoded.record, true));
+    })
+    .unwrap();
+    assert_eq!(read, [load(1)]);
 }
 
 #[test]

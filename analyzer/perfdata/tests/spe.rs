@@ -279,6 +279,34 @@ fn an_area_may_end_where_words_do() {
     assert_eq!(read, [load(1)]);
 }
 
+/// The driver pads up to where it lets the hardware go on; a record in front of it
+/// may be short, so that the padding begins where no record would.
+#[test]
+fn a_record_in_front_of_long_padding_is_no_damage() {
+    let plans: Vec<SpePlan> = (0..16).map(load).collect();
+    let short = SpePlan {
+        operation: Some((2, 0)),
+        pc: Some((SpeCapture::TEXT, 0)),
+        ..SpePlan::default()
+    };
+    for padding in [100, 5_000, 40_000] {
+        let mut front = bytes_of(&plans, 64);
+        short.write(&mut front, 0);
+        let end = (front.len() + padding).next_multiple_of(64);
+        front.resize(end, 0);
+        let behind = [front.clone(), bytes_of(&plans, 64)].concat();
+        for (bytes, records) in [(front, 17), (behind, 33)] {
+            let (read, stats) = decode(file(&[bytes])).unwrap();
+            let whole = SpeStats {
+                records,
+                ..SpeStats::default()
+            };
+            assert_eq!((read.len() as u64, stats), (records, whole), "{padding}");
+            assert_eq!(read[16], short, "{padding}");
+        }
+    }
+}
+
 #[test]
 fn both_versions_of_metadata_are_found() {
     let mut capture = SpeCapture::new(2);

@@ -125,7 +125,7 @@ impl<'a> Stream<'a> {
             if self.pending.is_empty() {
                 self.next_record(batch)?;
             } else {
-                self.inflate(target)?;
+                self.inflate()?;
                 self.take_whole_records(batch);
             }
         }
@@ -183,7 +183,7 @@ impl<'a> Stream<'a> {
             }
         }
         if is_cut {
-            self.damage = Some(self.damage_at("a compressed record is cut off"));
+            self.damage = Some(self.damage_at(at, "a compressed record is cut off"));
         }
         self.at = at
             .saturating_add(size)
@@ -192,9 +192,10 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Inflates pending input until it is used up or `target` bytes came out:
-    /// hostile input can grow by a factor of thousands.
-    fn inflate(&mut self, target: usize) -> io::Result<()> {
+    /// Inflates the next block of the pending input, or what of it is there. No more at
+    /// once: hostile input can grow by a factor of thousands, and zstd gives nothing
+    /// of a call in which a later block is damaged.
+    fn inflate(&mut self) -> io::Result<()> {
         let from = self.pending.start;
         let length = (self.pending.end - from).min(WINDOW as u64) as usize;
         self.load(from, length)?;
@@ -204,37 +205,27 @@ impl<'a> Stream<'a> {
             self.stop("a compressed record is cut off");
             return Ok(());
         };
-        let mut used = 0usize;
+        let mut input = InBuffer::around(&bytes[..length.min(self.wanted)]);
         loop {
             self.partial.reserve(DCtx::out_size());
             let filled = self.partial.len();
             let mut output = OutBuffer::around_pos(&mut self.partial, filled);
-            // What comes out of a call that fails is lost: a call gets one block.
-            let to = used.saturating_add(self.wanted).min(bytes.len());
-            let mut input = InBuffer::around(&bytes[..to]);
-            input.set_pos(used);
-            let outcome = self.context.decompress_stream(&mut output, &mut input);
-            let Ok(wanted) = outcome else {
-                // Behind the blocks that came.
-                self.at = from + used as u64;
+            let Ok(wanted) = self.context.decompress_stream(&mut output, &mut input) else {
                 self.stop("the compressed stream is damaged");
                 return Ok(());
             };
-            used = input.pos();
             // The header of the block behind it is counted too.
             self.wanted = match wanted {
                 0..=BLOCK_HEADER => wanted.max(1),
                 _ => wanted - BLOCK_HEADER,
             };
-            let is_full = self.partial.len() == self.partial.capacity();
-            let is_used_up = used == bytes.len();
             // A full buffer may leave output inside the decoder, which has to
-            // come out before the next record's input goes in.
-            if (is_used_up && !is_full) || (!is_used_up && self.partial.len() >= target) {
+            // come out before the next input goes in.
+            if self.partial.len() < self.partial.capacity() {
                 break;
             }
         }
-        self.pending.start += used as u64;
+        self.pending.start += input.pos() as u64;
         Ok(())
     }
 
@@ -284,17 +275,24 @@ impl<'a> Stream<'a> {
         self.window.get(start..).unwrap_or(&[])
     }
 
-    fn damage_at(&self, what: &'static str) -> WalkDamage {
+    fn damage_at(&self, offset: u64, what: &'static str) -> WalkDamage {
         WalkDamage {
-            offset: self.at,
-            lost_bytes: self.segment.range.end - self.at,
+            offset,
+            lost_bytes: self.segment.range.end - offset,
             what,
         }
     }
 
+    /// Ends at the next byte that was not inflated or, where there is none, in front
+    /// of the next record of the file.
     fn stop(&mut self, what: &'static str) {
         if self.damage.is_none() {
-            self.damage = Some(self.damage_at(what));
+            let offset = if self.pending.is_empty() {
+                self.at
+            } else {
+                self.pending.start
+            };
+            self.damage = Some(self.damage_at(offset, what));
         }
         self.ended = true;
     }

@@ -76,7 +76,7 @@ pub use source::{FileSource, Source};
 #[cfg(feature = "read")]
 pub use spe::{
     BadPacket, CpuMetadata, Decoded, Midr, OpClass, Operation, Packet, SpeMetadata, SpeRecord,
-    SpeStats, TimeConv, address as spe_address, decode_chunk, event as spe_event,
+    SpeStats, TimeConv, address as spe_address, decode_chunk, decode_pieces, event as spe_event,
 };
 #[cfg(feature = "read")]
 pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

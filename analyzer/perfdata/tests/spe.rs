@@ -329,7 +329,7 @@ fn both_versions_of_metadata_are_found() {
     }
 }
 
-/// A long random test in place of a fuzzer, which needs another toolchain:
+/// Random damage to whole captures, beside the fuzz targets (`fuzz/run`), for any length:
 /// `CONTEND_FUZZ_SECONDS=600 cargo test -p contend-perfdata --test spe fuzz`.
 #[test]
 fn fuzz() {

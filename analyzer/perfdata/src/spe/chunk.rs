@@ -19,8 +19,24 @@ pub fn decode_chunk(
     chunk: &AuxChunk,
     source: &dyn Source,
     window: &mut Vec<u8>,
+    each: impl FnMut(Decoded<'_>),
+) -> io::Result<SpeStats> {
+    decode_pieces(chunk, source, window, WINDOW, each)
+}
+
+/// As [`decode_chunk`], of which this many bytes are read at once, or 64 KiB where
+/// that is more. The result is the same for any number, which tests have to try.
+///
+/// # Errors
+/// As [`decode_chunk`].
+pub fn decode_pieces(
+    chunk: &AuxChunk,
+    source: &dyn Source,
+    window: &mut Vec<u8>,
+    piece: usize,
     mut each: impl FnMut(Decoded<'_>),
 ) -> io::Result<SpeStats> {
+    let piece = piece.max(2 * MARGIN);
     let mut decoder = Decoder::new(chunk.aux_offset);
     let length = chunk.available;
     window.clear();
@@ -28,7 +44,7 @@ pub fn decode_chunk(
     loop {
         // What is left of the piece before stays in front.
         let kept = window.len();
-        let wanted = (length - (offset + kept as u64)).min((WINDOW.max(2 * MARGIN) - kept) as u64);
+        let wanted = (length - (offset + kept as u64)).min((piece - kept) as u64);
         window.resize(kept + wanted as usize, 0);
         let from = chunk.place + offset + kept as u64;
         let filled = source.fill_at(from, &mut window[kept..])?;

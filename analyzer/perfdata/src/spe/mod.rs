@@ -18,7 +18,7 @@ mod record;
 mod resync;
 mod time;
 
-pub use chunk::decode_chunk;
+pub use chunk::{decode_chunk, decode_pieces};
 pub use decode::{Decoded, SpeStats};
 pub use metadata::{CpuMetadata, Midr, SpeMetadata};
 pub use operation::{OpClass, Operation};

@@ -2,6 +2,7 @@
 
 use super::record::{Ended, SpeRecord, assemble};
 use super::resync::{self, REACH, Stride};
+use super::shape::Shapes;
 
 /// What a run of bytes was made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(super) struct Decoder {
     /// Where the chunk begins in the AUX area.
     area: u64,
     stride: Stride,
+    shapes: Shapes,
     /// Where the damage began that reaches to the end of the last piece, in bytes
     /// from the start of the chunk.
     lost_from: Option<u64>,
@@ -58,6 +60,7 @@ impl Decoder {
         Self {
             area,
             stride: Stride::new(),
+            shapes: Shapes::new(),
             lost_from: None,
             stats: SpeStats::default(),
         }
@@ -92,7 +95,12 @@ impl Decoder {
             }
             // Where the damaged record seems to end, and what of it is no packet.
             let mut seems = None;
-            let damage = match assemble(bytes, at, area, &mut record) {
+            let known = self.shapes.read(bytes, at, &mut record);
+            let ended = match known {
+                Some(end) => Ended::Whole(end),
+                None => assemble(bytes, at, area, &mut record),
+            };
+            let damage = match ended {
                 Ended::Whole(end) => {
                     let next = end + resync::padding(bytes, end);
                     let place = area.wrapping_add(next as u64);
@@ -101,12 +109,15 @@ impl Decoder {
                     let fits = is_padded || self.stride.fits(place);
                     if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
                         self.stride.learn(area.wrapping_add(at as u64));
+                        if known.is_none() {
+                            self.shapes.learn(&bytes[at..end], &record);
+                        }
                         self.stats.records += 1;
                         each(Decoded {
                             record: &record,
                             offset: offset + at as u64,
                         });
-                        at = end;
+                        at = next;
                         continue;
                     }
                     seems = Some(next);

@@ -16,6 +16,7 @@ mod operation;
 mod packet;
 mod record;
 mod resync;
+mod shape;
 mod time;
 
 pub use chunk::{decode_chunk, decode_pieces};

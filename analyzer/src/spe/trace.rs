@@ -11,8 +11,8 @@ use crate::capture::Capture;
 use anyhow::{Context, Result};
 use contend_perfdata::{
     At, AttrFlags, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr,
-    Operation, RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv,
-    decode_chunk, record_kind,
+    Operation, RecordHeader, SideBand, Source, SpeDecoder, SpeMetadata, SpeRecord, Switch,
+    TimeConv, record_kind,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -188,7 +188,7 @@ impl SpeTrace {
         let parts = capture.pool().broadcast(|_| {
             let mut state = start();
             let mut sums = SpeSums::default();
-            let mut window = Vec::new();
+            let mut decoder = SpeDecoder::default();
             let mut sources = Sources::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl SpeTrace {
                     trace: self,
                     chunk,
                     source,
-                    window: &mut window,
+                    decoder: &mut decoder,
                     sources: &mut sources,
                     sums: &mut sums,
                     outcome: Ok(()),
@@ -235,7 +235,7 @@ pub(crate) struct Ops<'a> {
     trace: &'a SpeTrace,
     chunk: &'a AuxChunk,
     source: &'a dyn Source,
-    window: &'a mut Vec<u8>,
+    decoder: &'a mut SpeDecoder,
     sources: &'a mut Sources,
     sums: &'a mut SpeSums,
     outcome: io::Result<()>,
@@ -252,7 +252,7 @@ impl Ops<'_> {
         let mut view = View::new(self.trace, self.chunk);
         let mut sums = ChunkSums::new();
         let sources = &mut *self.sources;
-        let stats = decode_chunk(self.chunk, self.source, self.window, |decoded| {
+        let stats = self.decoder.chunk(self.chunk, self.source, |decoded| {
             let (op, is_known) = view.op(decoded.record, decoded.offset, sources);
             sums.add(&op, is_known);
             each(&op);

@@ -2,7 +2,7 @@
 
 use contend_perfdata::{
     AuxRecord, MemorySample, PerfData, RawRecord, RecordHeader, Sample, SampleLayout, SideBand,
-    Switch, TraceFormat, decode_chunk, feature_name, record_kind, record_name,
+    SpeDecoder, Switch, TraceFormat, feature_name, record_kind, record_name,
 };
 use std::fmt::Write;
 
@@ -58,11 +58,11 @@ pub(crate) fn header(capture: &PerfData) {
 pub(crate) fn aux(capture: &PerfData, length: u64) {
     let aux = capture.aux();
     swallow!("{:?} {:?} {}", aux.info, aux.time_conv, aux.is_spe());
-    let mut window = Vec::new();
+    let mut decoder = SpeDecoder::default();
     for chunk in &aux.chunks {
         assert!(chunk.place + chunk.available <= length && chunk.available <= chunk.size);
         let source = capture.source_of(chunk).expect("the file is open");
-        let stats = decode_chunk(chunk, source, &mut window, |decoded| {
+        let stats = decoder.chunk(chunk, source, |decoded| {
             let record = decoded.record;
             swallow!("{:?} {:?}", record.pc(), record.data_address());
             swallow!("{:?}", record.operation().op_class().name());

@@ -3,14 +3,14 @@
 //! It never panics. What it delivers is what the model reads at the same place; as
 //! long as nothing is wrong it delivers all that the model reads; every byte belongs
 //! to a record, to damage or to padding; and it is the same however many bytes are
-//! read at once.
+//! read at once, and whatever the decoder read before.
 
 #![no_main]
 
 mod input;
 mod model;
 
-use contend_perfdata::{AuxChunk, Source, SpeRecord, SpeStats, decode_pieces};
+use contend_perfdata::{AuxChunk, Source, SpeDecoder, SpeRecord, SpeStats};
 use input::Input;
 use libfuzzer_sys::fuzz_target;
 use std::io;
@@ -19,12 +19,13 @@ fuzz_target!(|data: &[u8]| {
     let Some(input) = Input::read(data) else {
         return;
     };
-    check(&input, &input.bytes, 0);
+    let mut used = SpeDecoder::in_pieces(input.piece);
+    check(&input, &input.bytes, 0, &mut used);
     // A cut changes what is at hand within a record's reach; long chunks are slow.
     if input.bytes.len() < 16 << 10 {
         let (front, back) = input.bytes.split_at(input.cut);
-        check(&input, front, 0);
-        check(&input, back, front.len() as u64);
+        check(&input, front, 0, &mut used);
+        check(&input, back, front.len() as u64, &mut used);
     }
 });
 
@@ -36,20 +37,19 @@ struct Answer {
 }
 
 /// Decodes bytes that begin so far behind the beginning of the AUX area.
-fn check(input: &Input, bytes: &[u8], offset: u64) {
+fn check(input: &Input, bytes: &[u8], offset: u64, used: &mut SpeDecoder) {
     let area = input.area.wrapping_add(offset);
-    let answer = decode(bytes, area, input, usize::MAX);
-    if bytes.len() > input.piece {
-        let again = decode(bytes, area, input, input.piece);
-        assert!(
-            answer == again,
-            "in pieces of {}: {:?} with {:?} and {:?}",
-            input.piece,
-            first_difference(&answer, &again),
-            answer.stats,
-            again.stats,
-        );
-    }
+    let mut fresh = SpeDecoder::in_pieces(usize::MAX);
+    let answer = decode(bytes, area, input, &mut fresh);
+    let again = decode(bytes, area, input, used);
+    assert!(
+        answer == again,
+        "in pieces of {}: {:?} with {:?} and {:?}",
+        input.piece,
+        first_difference(&answer, &again),
+        answer.stats,
+        again.stats,
+    );
     model::compare(bytes, area, &answer.records);
     account(bytes, area, &answer);
 }
@@ -60,7 +60,7 @@ fn first_difference(one: &Answer, other: &Answer) -> Option<(u64, u64)> {
     Some((one.0, other.0))
 }
 
-fn decode(bytes: &[u8], area: u64, input: &Input, piece: usize) -> Answer {
+fn decode(bytes: &[u8], area: u64, input: &Input, decoder: &mut SpeDecoder) -> Answer {
     const PLACE: usize = 3;
     let file = ShortReads {
         bytes: [&[0xee; PLACE], bytes].concat(),
@@ -79,7 +79,7 @@ fn decode(bytes: &[u8], area: u64, input: &Input, piece: usize) -> Answer {
         cpu: 0,
     };
     let mut records = Vec::new();
-    let stats = decode_pieces(&chunk, &file, &mut Vec::new(), piece, |decoded| {
+    let stats = decoder.chunk(&chunk, &file, |decoded| {
         records.push((decoded.offset, *decoded.record));
     });
     Answer {

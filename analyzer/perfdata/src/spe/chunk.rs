@@ -1,6 +1,7 @@
 //! The bytes of a chunk, read piece by piece.
 
 use super::decode::{Decoded, Decoder, MARGIN, SpeStats};
+use super::shape::Shapes;
 use crate::aux::AuxChunk;
 use crate::source::Source;
 use std::io;
@@ -8,55 +9,65 @@ use std::io;
 /// Bytes that are read at once: what stays in a level-2 cache.
 const WINDOW: usize = 256 << 10;
 
-/// Calls `each` with the records of a chunk in their order. `window` is used
-/// again and again. Records that the end of the chunk cuts off, and those with
-/// damage inside, are counted and not delivered; nothing goes over from one chunk
-/// to the next.
-///
-/// # Errors
-/// The first error of reading the source.
-pub fn decode_chunk(
-    chunk: &AuxChunk,
-    source: &dyn Source,
-    window: &mut Vec<u8>,
-    each: impl FnMut(Decoded<'_>),
-) -> io::Result<SpeStats> {
-    decode_pieces(chunk, source, window, WINDOW, each)
+/// Reads chunks, one after the other: what it keeps makes the next one faster to
+/// read, and changes nothing in what is found.
+#[derive(Debug, Default)]
+pub struct SpeDecoder {
+    window: Vec<u8>,
+    shapes: Shapes,
+    /// Bytes that are read at once; absent where it is [`WINDOW`].
+    piece: Option<usize>,
 }
 
-/// As [`decode_chunk`], of which this many bytes are read at once, or 64 KiB where
-/// that is more. The result is the same for any number, which tests have to try.
-///
-/// # Errors
-/// As [`decode_chunk`].
-pub fn decode_pieces(
-    chunk: &AuxChunk,
-    source: &dyn Source,
-    window: &mut Vec<u8>,
-    piece: usize,
-    mut each: impl FnMut(Decoded<'_>),
-) -> io::Result<SpeStats> {
-    let piece = piece.max(2 * MARGIN);
-    let mut decoder = Decoder::new(chunk.aux_offset);
-    let length = chunk.available;
-    window.clear();
-    let mut offset = 0;
-    loop {
-        // What is left of the piece before stays in front.
-        let kept = window.len();
-        let wanted = (length - (offset + kept as u64)).min((piece - kept) as u64);
-        window.resize(kept + wanted as usize, 0);
-        let from = chunk.place + offset + kept as u64;
-        let filled = source.fill_at(from, &mut window[kept..])?;
-        window.truncate(kept + filled);
-        // A file may have become shorter while it was read.
-        let end = offset + window.len() as u64;
-        let is_last = end >= length || (filled as u64) < wanted;
-        let done = decoder.piece(window, offset, is_last, &mut each);
-        if is_last {
-            return Ok(decoder.finish(end));
+impl SpeDecoder {
+    /// One that reads so many bytes at once, or 64 KiB where that is more. What is found
+    /// is the same for any number, which tests have to try.
+    pub fn in_pieces(bytes: usize) -> Self {
+        Self {
+            piece: Some(bytes),
+            ..Self::default()
         }
-        window.drain(..done);
-        offset += done as u64;
+    }
+
+    /// Calls `each` with the records of a chunk in their order. Records that the end
+    /// of the chunk cuts off, and those with damage inside, are counted and not
+    /// delivered; nothing goes over from one chunk to the next.
+    ///
+    /// # Errors
+    /// The first error of reading the source.
+    pub fn chunk(
+        &mut self,
+        chunk: &AuxChunk,
+        source: &dyn Source,
+        mut each: impl FnMut(Decoded<'_>),
+    ) -> io::Result<SpeStats> {
+        let Self {
+            window,
+            shapes,
+            piece,
+        } = self;
+        let piece = piece.unwrap_or(WINDOW).max(2 * MARGIN);
+        let mut decoder = Decoder::new(chunk.aux_offset, shapes);
+        let length = chunk.available;
+        window.clear();
+        let mut offset = 0;
+        loop {
+            // What is left of the piece before stays in front.
+            let kept = window.len();
+            let wanted = (length - (offset + kept as u64)).min((piece - kept) as u64);
+            window.resize(kept + wanted as usize, 0);
+            let from = chunk.place + offset + kept as u64;
+            let filled = source.fill_at(from, &mut window[kept..])?;
+            window.truncate(kept + filled);
+            // A file may have become shorter while it was read.
+            let end = offset + window.len() as u64;
+            let is_last = end >= length || (filled as u64) < wanted;
+            let done = decoder.piece(window, offset, is_last, &mut each);
+            if is_last {
+                return Ok(decoder.finish(end));
+            }
+            window.drain(..done);
+            offset += done as u64;
+        }
     }
 }

@@ -40,11 +40,11 @@ pub struct Decoded<'a> {
 }
 
 /// Decodes the bytes of one chunk, a piece after the other.
-pub(super) struct Decoder {
+pub(super) struct Decoder<'a> {
     /// Where the chunk begins in the AUX area.
     area: u64,
     stride: Stride,
-    shapes: Shapes,
+    shapes: &'a mut Shapes,
     /// Where the damage began that reaches to the end of the last piece, in bytes
     /// from the start of the chunk.
     lost_from: Option<u64>,
@@ -55,12 +55,12 @@ pub(super) struct Decoder {
 /// a record, and what is looked for behind damage, fit in there.
 pub(super) const MARGIN: usize = 2 * REACH;
 
-impl Decoder {
-    pub(super) fn new(area: u64) -> Self {
+impl<'a> Decoder<'a> {
+    pub(super) fn new(area: u64, shapes: &'a mut Shapes) -> Self {
         Self {
             area,
             stride: Stride::new(),
-            shapes: Shapes::new(),
+            shapes,
             lost_from: None,
             stats: SpeStats::default(),
         }

@@ -19,7 +19,7 @@ mod resync;
 mod shape;
 mod time;
 
-pub use chunk::{decode_chunk, decode_pieces};
+pub use chunk::SpeDecoder;
 pub use decode::{Decoded, SpeStats};
 pub use metadata::{CpuMetadata, Midr, SpeMetadata};
 pub use operation::{OpClass, Operation};

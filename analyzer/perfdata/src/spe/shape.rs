@@ -9,7 +9,7 @@
 use super::operation::Operation;
 use super::packet::{KINDS, Kind, payload_size};
 use super::record::SpeRecord;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The longest record that has a shape, in words of eight bytes.
 const WORDS: usize = 12;
@@ -18,7 +18,7 @@ const WORDS: usize = 12;
 const SHORT: usize = 8;
 
 /// How many shapes are kept.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 /// After so many shapes no more are learned: the bytes are not those of hardware, and
 /// learning would cost more than it saves.
@@ -179,35 +179,42 @@ impl Shape {
     }
 }
 
-/// The shapes that were met, in this order.
+/// A question that tells shapes apart, or its end.
 #[derive(Debug)]
+struct Node {
+    /// Where the byte stands that is asked for.
+    at: u8,
+    /// The next node by this byte. Of a node that stands for a shape it is itself.
+    next: [u8; 256],
+}
+
+/// How many questions are asked: enough for four shapes, mostly for more.
+const DEPTH: usize = 2;
+
+/// The shapes that were met, in this order.
+#[derive(Debug, Default)]
 pub(super) struct Shapes {
     shapes: Vec<Shape>,
     learned: u32,
-    /// A place in records whose byte tells the shapes apart as far as one can.
-    tells_at: usize,
-    /// By that byte the shape to try first: to try all in turn costs a wrong guess of
-    /// the processor for every other record.
-    by_byte: [u8; 256],
+    /// First a node for each shape, in their order, then the questions. To try the
+    /// shapes in turn costs a wrong guess of the processor for every other record.
+    nodes: Vec<Node>,
+    /// The first question.
+    root: u8,
 }
 
 impl Shapes {
-    pub(super) fn new() -> Self {
-        Self {
-            shapes: Vec::new(),
-            learned: 0,
-            tells_at: 0,
-            by_byte: [0; 256],
-        }
-    }
-
     /// Reads the record at `at` if it has a known shape and enough bytes stand behind
     /// it; returns where it ends.
     #[inline]
     pub(super) fn read(&self, bytes: &[u8], at: usize, record: &mut SpeRecord) -> Option<usize> {
         let window = bytes.get(at..)?.first_chunk::<WINDOW>()?;
-        let told = self.by_byte[usize::from(window[self.tells_at % WINDOW])];
-        let told = self.shapes.get(usize::from(told))?;
+        let mut place = usize::from(self.root);
+        for _ in 0..DEPTH {
+            let node = self.nodes.get(place)?;
+            place = usize::from(node.next[usize::from(window[usize::from(node.at)])]);
+        }
+        let told = self.shapes.get(place).or(self.shapes.first())?;
         let shape = if told.is_of(window) {
             told
         } else {
@@ -234,18 +241,42 @@ impl Shapes {
         };
         self.shapes.truncate(MOST - 1);
         self.shapes.push(shape);
-        let kinds = |at: usize| {
-            let bytes = self.shapes.iter().filter_map(|shape| shape.header(at));
-            bytes.collect::<BTreeSet<u8>>().len()
+        let leaves = 0..self.shapes.len() as u8;
+        let leaf = |place: u8| Node {
+            at: 0,
+            next: [place; 256],
         };
-        // Two shapes are alike up to a place where both have a header, and another one.
-        self.tells_at = (0..8 * WORDS).max_by_key(|&at| kinds(at)).unwrap_or(0);
-        self.by_byte = [0; 256];
-        for (place, shape) in self.shapes.iter().enumerate().rev() {
-            if let Some(header) = shape.header(self.tells_at) {
-                self.by_byte[usize::from(header)] = place as u8;
+        self.nodes = leaves.clone().map(leaf).collect();
+        self.root = self.ask(&leaves.collect::<Vec<u8>>(), 0);
+    }
+
+    /// Makes the questions that tell these shapes apart, all of which have the same
+    /// headers in front of `from`; returns the first one.
+    fn ask(&mut self, shapes: &[u8], from: usize) -> u8 {
+        let header = |at: usize, place: u8| self.shapes[usize::from(place)].header(at);
+        let differ = |&at: &usize| {
+            shapes
+                .iter()
+                .any(|&place| header(at, place) != header(at, shapes[0]))
+        };
+        // The first one is at a place where all have a header: what stands there is told
+        // by the headers in front of it.
+        let Some(at) = (from..8 * WORDS).find(differ) else {
+            return shapes[0];
+        };
+        let mut groups: BTreeMap<Option<u8>, Vec<u8>> = BTreeMap::new();
+        for &place in shapes {
+            groups.entry(header(at, place)).or_default().push(place);
+        }
+        let mut next = [shapes[0]; 256];
+        for (header, group) in groups {
+            let place = self.ask(&group, at + 1);
+            if let Some(header) = header {
+                next[usize::from(header)] = place;
             }
         }
+        self.nodes.push(Node { at: at as u8, next });
+        (self.nodes.len() - 1) as u8
     }
 }
 
@@ -293,7 +324,7 @@ mod tests {
             other in packets(),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
         ) {
-            let mut shapes = Shapes::new();
+            let mut shapes = Shapes::default();
             let mut slow = SpeRecord::default();
             for bytes in &known {
                 if let Ended::Whole(end) = assemble(bytes, 0, 0, &mut slow) {
@@ -331,7 +362,7 @@ mod tests {
         ];
         let branch = [0xb0, 1, 2, 3, 4, 5, 6, 0, 0x80, 0x4a, 1, 0x01];
         let all: [&[u8]; 3] = [&load, &store, &branch];
-        let mut shapes = Shapes::new();
+        let mut shapes = Shapes::default();
         let (mut slow, mut fast) = (SpeRecord::default(), SpeRecord::default());
         for bytes in all {
             let mut padded = [bytes, &[0; WINDOW]].concat();

@@ -6,7 +6,7 @@
 
 use contend_fixtures::{Container, Rng, SpeCapture, SpePlan};
 use contend_perfdata::{
-    AuxInfo, PerfData, SpeDecoder, SpeRecord, SpeStats, spe_address as address,
+    AuxChunk, AuxInfo, Decoded, PerfData, SpeDecoder, SpeRecord, SpeStats, spe_address as address,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -253,6 +253,59 @@ fn long_chunks_are_read_in_pieces() {
     }
 }
 
+/// Where a chunk begins in the AUX area is a number of the file, which may be any.
+#[test]
+fn an_area_may_end_where_words_do() {
+    // Behind the first packet, at place 1, one that pads up to place 16.
+    let mut bytes = bytes_of(&[load(1)], 0);
+    bytes.splice(9..9, [0x23].into_iter().chain([0; 14]));
+    let length = bytes.len() as u64;
+    let chunk = AuxChunk {
+        pos: 0,
+        segment: 0,
+        place: 0,
+        size: length,
+        available: length,
+        aux_offset: 8u64.wrapping_neg(),
+        index: 0,
+        tid: -1,
+        cpu: 0,
+    };
+    let mut read = Vec::new();
+    let mut decoder = SpeDecoder::default();
+    let each = |decoded: Decoded<'_>| read.push(told(decoded.record, true));
+    decoder.chunk(&chunk, &bytes, each).unwrap();
+    assert_eq!(read, [load(1)]);
+}
+
+/// The driver pads up to where it lets the hardware go on; a record in front of it
+/// may be short, so that the padding begins where no record would.
+#[test]
+fn a_record_in_front_of_long_padding_is_no_damage() {
+    let plans: Vec<SpePlan> = (0..16).map(load).collect();
+    let short = SpePlan {
+        operation: Some((2, 0)),
+        pc: Some((SpeCapture::TEXT, 0)),
+        ..SpePlan::default()
+    };
+    for padding in [100, 5_000, 40_000] {
+        let mut front = bytes_of(&plans, 64);
+        short.write(&mut front, 0);
+        let end = (front.len() + padding).next_multiple_of(64);
+        front.resize(end, 0);
+        let behind = [front.clone(), bytes_of(&plans, 64)].concat();
+        for (bytes, records) in [(front, 17), (behind, 33)] {
+            let (read, stats) = decode(file(&[bytes])).unwrap();
+            let whole = SpeStats {
+                records,
+                ..SpeStats::default()
+            };
+            assert_eq!((read.len() as u64, stats), (records, whole), "{padding}");
+            assert_eq!(read[16], short, "{padding}");
+        }
+    }
+}
+
 #[test]
 fn both_versions_of_metadata_are_found() {
     let mut capture = SpeCapture::new(2);
@@ -278,7 +331,7 @@ fn both_versions_of_metadata_are_found() {
 /// Runs of `fuzz` when nobody says how long.
 const RUNS: u64 = 300;
 
-/// A long random test in place of a fuzzer, which needs another toolchain:
+/// A long random test beside the fuzz targets (`fuzz/run`):
 /// `CONTEND_FUZZ_SECONDS=600 cargo test -p contend-perfdata --test spe fuzz`.
 #[test]
 fn fuzz() {

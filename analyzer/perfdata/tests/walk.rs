@@ -258,6 +258,35 @@ fn a_huge_record_in_a_compressed_stream_is_damage() {
     }
 }
 
+/// The blocks of a zstd stream in front of a damaged one come, whatever the chunks:
+/// zstd gives nothing of a call that fails.
+#[test]
+fn a_damaged_block_costs_no_block_before_it() {
+    let records = records(&[40; 1000]);
+    let mut context = zstd_safe::CCtx::create();
+    let (mut packed, mut last) = (Vec::new(), 0);
+    for block in records.chunks(100) {
+        let block = block.concat();
+        let mut out = vec![0; zstd_safe::compress_bound(block.len()) + 64];
+        let mut output = zstd_safe::OutBuffer::around(&mut out[..]);
+        let mut input = zstd_safe::InBuffer::around(&block);
+        context.compress_stream(&mut output, &mut input).unwrap();
+        while context.flush_stream(&mut output).unwrap() > 0 {}
+        let length = output.pos();
+        last = packed.len();
+        packed.extend(&out[..length]);
+    }
+    // Its type, which no block has.
+    packed[last] |= 6;
+    let whole = expected(&records[..900]);
+    for chunk in [0, 100_000, 4 << 20] {
+        let walker = walker(record(COMPRESSED, &packed), true, chunk);
+        let (seen, lost) = walked(&walker, 1);
+        assert_eq!((seen.len(), seen == whole), (900, true), "{chunk}");
+        assert_eq!(lost, (packed.len() - last) as u64, "{chunk}");
+    }
+}
+
 /// Damage is told in the order of the segments, not of their offsets, which mean
 /// different files.
 #[test]

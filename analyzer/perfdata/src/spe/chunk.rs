@@ -15,9 +15,20 @@ const WINDOW: usize = 256 << 10;
 pub struct SpeDecoder {
     window: Vec<u8>,
     shapes: Shapes,
+    /// Bytes that are read at once; absent where it is [`WINDOW`].
+    piece: Option<usize>,
 }
 
 impl SpeDecoder {
+    /// One that reads so many bytes at once, or 64 KiB where that is more. What is found
+    /// is the same for any number, which tests have to try.
+    pub fn in_pieces(bytes: usize) -> Self {
+        Self {
+            piece: Some(bytes),
+            ..Self::default()
+        }
+    }
+
     /// Calls `each` with the records of a chunk in their order. Records that the end
     /// of the chunk cuts off, and those with damage inside, are counted and not
     /// delivered; nothing goes over from one chunk to the next.
@@ -30,7 +41,12 @@ impl SpeDecoder {
         source: &dyn Source,
         mut each: impl FnMut(Decoded<'_>),
     ) -> io::Result<SpeStats> {
-        let Self { window, shapes } = self;
+        let Self {
+            window,
+            shapes,
+            piece,
+        } = self;
+        let piece = piece.unwrap_or(WINDOW).max(2 * MARGIN);
         let mut decoder = Decoder::new(chunk.aux_offset, shapes);
         let length = chunk.available;
         window.clear();
@@ -38,8 +54,7 @@ impl SpeDecoder {
         loop {
             // What is left of the piece before stays in front.
             let kept = window.len();
-            let wanted =
-                (length - (offset + kept as u64)).min((WINDOW.max(2 * MARGIN) - kept) as u64);
+            let wanted = (length - (offset + kept as u64)).min((piece - kept) as u64);
             window.resize(kept + wanted as usize, 0);
             let from = chunk.place + offset + kept as u64;
             let filled = source.fill_at(from, &mut window[kept..])?;

@@ -104,7 +104,9 @@ impl<'a> Decoder<'a> {
                 Ended::Whole(end) => {
                     let next = end + resync::padding(bytes, end);
                     let place = area.wrapping_add(next as u64);
-                    let fits = self.stride.fits(place) || next >= bytes.len();
+                    // Of long padding not all was passed over.
+                    let is_padded = bytes.get(next).is_none_or(|&byte| byte == 0);
+                    let fits = is_padded || self.stride.fits(place);
                     if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
                         self.stride.learn(area.wrapping_add(at as u64));
                         if known.is_none() {

@@ -237,7 +237,7 @@ pub(super) fn assemble(bytes: &[u8], start: usize, area: u64, record: &mut SpeRe
                     return Ended::Cut;
                 };
                 if second == 0 {
-                    let length = alignment_length(header, area + at as u64);
+                    let length = alignment_length(header, area.wrapping_add(at as u64));
                     if length > bytes.len() - at {
                         return Ended::Cut;
                     }

@@ -69,9 +69,11 @@ pub(super) fn find(
         let first = step - (area.wrapping_add(start as u64) & (stride.bytes - 1)) as usize;
         let mut at = start + first;
         while at < end {
-            // The records behind it are aligned as well.
+            // The records behind it are aligned as well; of long padding not all was
+            // passed over.
             if let Some(next) = whole(bytes, at, area)
-                && (next == bytes.len() || area.wrapping_add(next as u64) & (stride.bytes - 1) == 0)
+                && (bytes.get(next).is_none_or(|&byte| byte == 0)
+                    || area.wrapping_add(next as u64) & (stride.bytes - 1) == 0)
             {
                 return Some(at);
             }

@@ -18,6 +18,9 @@ use zstd_safe::{DCtx, InBuffer, OutBuffer};
 /// Bytes of the compressed file that are read at once.
 const WINDOW: usize = 1 << 20;
 
+/// Bytes in front of each block of a zstd frame (RFC 8878, 3.1.1.2).
+const BLOCK_HEADER: usize = 3;
+
 /// The state of the one reader of compressed data.
 pub(super) struct Inflate<'a> {
     segments: Vec<&'a Segment>,
@@ -87,6 +90,8 @@ struct Stream<'a> {
     /// rest of it, as a range of the file.
     pending: std::ops::Range<u64>,
     context: DCtx<'static>,
+    /// How many bytes zstd needs for the next block.
+    wanted: usize,
     /// Inflated bytes that do not make a whole record yet.
     partial: Vec<u8>,
     /// The place of the next record that is handed out.
@@ -105,6 +110,7 @@ impl<'a> Stream<'a> {
             at: segment.range.start,
             pending: 0..0,
             context: DCtx::create(),
+            wanted: 1,
             partial: Vec::new(),
             logical: segment.base,
             ended: false,
@@ -119,7 +125,7 @@ impl<'a> Stream<'a> {
             if self.pending.is_empty() {
                 self.next_record(batch)?;
             } else {
-                self.inflate(target)?;
+                self.inflate()?;
                 self.take_whole_records(batch);
             }
         }
@@ -177,7 +183,7 @@ impl<'a> Stream<'a> {
             }
         }
         if is_cut {
-            self.damage = Some(self.damage_at("a compressed record is cut off"));
+            self.damage = Some(self.damage_at(at, "a compressed record is cut off"));
         }
         self.at = at
             .saturating_add(size)
@@ -186,9 +192,10 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Inflates pending input until it is used up or `target` bytes came out:
-    /// hostile input can grow by a factor of thousands.
-    fn inflate(&mut self, target: usize) -> io::Result<()> {
+    /// Inflates the next block of the pending input, or what of it is there. No more at
+    /// once: hostile input can grow by a factor of thousands, and zstd gives nothing
+    /// of a call in which a later block is damaged.
+    fn inflate(&mut self) -> io::Result<()> {
         let from = self.pending.start;
         let length = (self.pending.end - from).min(WINDOW as u64) as usize;
         self.load(from, length)?;
@@ -198,21 +205,23 @@ impl<'a> Stream<'a> {
             self.stop("a compressed record is cut off");
             return Ok(());
         };
-        let mut input = InBuffer::around(bytes);
+        let mut input = InBuffer::around(&bytes[..length.min(self.wanted)]);
         loop {
             self.partial.reserve(DCtx::out_size());
             let filled = self.partial.len();
             let mut output = OutBuffer::around_pos(&mut self.partial, filled);
-            let outcome = self.context.decompress_stream(&mut output, &mut input);
-            if outcome.is_err() {
+            let Ok(wanted) = self.context.decompress_stream(&mut output, &mut input) else {
                 self.stop("the compressed stream is damaged");
                 return Ok(());
-            }
-            let is_full = self.partial.len() == self.partial.capacity();
-            let is_used_up = input.pos() == bytes.len();
+            };
+            // The header of the block behind it is counted too.
+            self.wanted = match wanted {
+                0..=BLOCK_HEADER => wanted.max(1),
+                _ => wanted - BLOCK_HEADER,
+            };
             // A full buffer may leave output inside the decoder, which has to
-            // come out before the next record's input goes in.
-            if (is_used_up && !is_full) || (!is_used_up && self.partial.len() >= target) {
+            // come out before the next input goes in.
+            if self.partial.len() < self.partial.capacity() {
                 break;
             }
         }
@@ -266,17 +275,24 @@ impl<'a> Stream<'a> {
         self.window.get(start..).unwrap_or(&[])
     }
 
-    fn damage_at(&self, what: &'static str) -> WalkDamage {
+    fn damage_at(&self, offset: u64, what: &'static str) -> WalkDamage {
         WalkDamage {
-            offset: self.at,
-            lost_bytes: self.segment.range.end - self.at,
+            offset,
+            lost_bytes: self.segment.range.end - offset,
             what,
         }
     }
 
+    /// Ends at the next byte that was not inflated or, where there is none, in front
+    /// of the next record of the file.
     fn stop(&mut self, what: &'static str) {
         if self.damage.is_none() {
-            self.damage = Some(self.damage_at(what));
+            let offset = if self.pending.is_empty() {
+                self.at
+            } else {
+                self.pending.start
+            };
+            self.damage = Some(self.damage_at(offset, what));
         }
         self.ended = true;
     }

@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod deliver;
+mod descriptors;
 pub mod doctor;
 pub mod host;
 pub mod offcpu;

@@ -130,7 +130,7 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     );
     let folder = Folder::create(&place.folder(), &name)?;
     let session = Asked {
-        target,
+        target: target.clone(),
         workload,
         time: asked.time,
         folder: folder.path(),
@@ -150,7 +150,15 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     } = recorded;
     let captured: Vec<_> = captures.iter().map(|capture| capture.kind).collect();
     let captured = captured.join(", ");
-    let plan = PackPlan::new(job(captures, clocks, notes, asked, &means));
+    let main = match (&workload, &target) {
+        (Some(workload), _) => vec![workload.pid()],
+        (None, Some(Target::Pids(pids))) => pids.clone(),
+        (None, _) => Vec::new(),
+    };
+    let plan = PackPlan::new(Job {
+        main,
+        ..job(captures, clocks, notes, asked, &means)
+    });
     // Now everything of it that may go away with it was found.
     if let Some(workload) = &mut workload
         && let Err(error) = workload.end()

@@ -266,6 +266,7 @@ fn is_same_id(recorded: &[u8], found: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::needs::Rank;
     use super::*;
 
     fn file(path: &Path, identity: Identity) -> File {
@@ -361,7 +362,7 @@ mod tests {
             end: u64::MAX,
         };
         let used = Use {
-            is_code: true,
+            rank: Rank::Code,
             places: vec![place],
         };
         let gone = locate(&file(&path, identity(&id)), &Use::default(), None, true);

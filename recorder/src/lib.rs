@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod host;
 pub mod offcpu;
 pub mod pack;
+mod patient;
 pub mod perf;
 pub mod refusal;
 mod say;

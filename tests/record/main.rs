@@ -6,6 +6,7 @@
 mod all;
 mod doctor;
 mod hosts;
+mod leaving;
 mod offcpu;
 mod pack;
 mod perf_live;

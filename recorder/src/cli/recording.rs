@@ -113,7 +113,7 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     let signals = Signals::take();
     let workload = match asked.workload.as_slice() {
         [] => None,
-        command => Some(Workload::prepare(command)?),
+        command => Some(Workload::prepare(command, place.file.is_none())?),
     };
     let target = match (asked.all_cpus, asked.pid.as_slice()) {
         (true, _) => Some(Target::All),
@@ -174,7 +174,6 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     })?;
     say!("packing {captured}");
     deliver(plan, &place.delivery(Some(kept)), &signals)?;
-    folder.remove();
     Ok(ExitCode::SUCCESS)
 }
 

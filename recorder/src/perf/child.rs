@@ -119,6 +119,10 @@ impl Source for PerfSource {
         }
     }
 
+    fn remarks(&self) -> Vec<String> {
+        self.plan.notes.clone()
+    }
+
     fn poll(&mut self) -> anyhow::Result<bool> {
         let Some(process) = &mut self.process else {
             return Ok(false);

@@ -1,5 +1,6 @@
 //! Options, errors and exit codes.
 
+mod concerns;
 mod options;
 mod recording;
 mod units;

@@ -5,8 +5,10 @@
 
 mod all;
 mod doctor;
+mod filters;
 mod hosts;
 mod leaving;
+mod naps;
 mod offcpu;
 mod pack;
 mod perf_live;

@@ -12,6 +12,7 @@ mod naps;
 mod offcpu;
 mod pack;
 mod perf_live;
+mod places;
 mod plans;
 mod session;
 mod ship;

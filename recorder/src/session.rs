@@ -145,6 +145,7 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
                 }
                 Err(error) => {
                     *over = true;
+                    told.push(format!("{}: {error:#}", source.kind()));
                     note(
                         &mut notes,
                         format!(

@@ -198,6 +198,126 @@ fn losses_are_said() {
     assert!(notes.iter().any(|note| note.contains("AUX data lost")));
 }
 
+/// What a recorder that was killed leaves answers what it would have answered.
+#[test]
+fn a_killed_recording_is_packed_by_hand() {
+    if !is_root() || !can_record() {
+        return;
+    }
+    if let Some(why) = contend_record::offcpu::why_not() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // Its process ends with this test in any case.
+    let mut sleeper = Command::new("sh")
+        .args(["-c", "while :; do sleep 0.05; done"])
+        .spawn()
+        .unwrap();
+    let mut child = recorder()
+        .args(["all", "--min-block", "0", "-o", "x.tar.zst"])
+        .args(["-p", &sleeper.id().to_string()])
+        .current_dir(&folder)
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    until("the recording", || {
+        fs::read_to_string(&log).unwrap().contains("recording cpu")
+    });
+    let captures = ["cpu", "offcpu"].map(|kind| {
+        let folder = folder.path().join("x.capture");
+        folder.join(format!("{kind}.perf.data"))
+    });
+    // Some waits are in the file.
+    until("waits", || {
+        fs::metadata(&captures[1]).is_ok_and(|facts| facts.len() > 64 << 10)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    // perf ends by itself, and closes its file.
+    until("the end of perf", || {
+        let file = captures[0].canonicalize().unwrap();
+        let open = fs::read_dir("/proc").unwrap().flatten().any(|process| {
+            let files = fs::read_dir(process.path().join("fd"));
+            files
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link == file))
+        });
+        !open
+    });
+    let out = folder.path().join("x.tar.zst");
+    let text = succeeds(
+        [
+            "pack".as_ref(),
+            captures[0].as_os_str(),
+            captures[1].as_os_str(),
+        ]
+        .into_iter()
+        .chain(["-o".as_ref(), out.as_os_str()]),
+    );
+    let bundle = open(&out);
+    let kinds: Vec<_> = bundle.manifest().captures.iter().collect();
+    let kinds: Vec<_> = kinds.iter().map(|it| it.kind.as_deref()).collect();
+    assert_eq!(kinds, [Some("cpu"), Some("offcpu")], "{text}");
+    assert!(bundle.member("messages/cpu.txt").is_some());
+    let Some(contend) = contend() else {
+        return;
+    };
+    for command in ["offcpu", "oncpu", "info"] {
+        let output = Command::new(&contend)
+            .arg(command)
+            .arg(&out)
+            .output()
+            .unwrap();
+        // On-CPU samples there may be none of.
+        let is_empty = said(&output).contains("no samples");
+        assert!(
+            output.status.success() || command == "oncpu" && is_empty,
+            "{command}: {}",
+            said(&output)
+        );
+    }
+}
+
+/// Once, and with what it means.
+#[test]
+fn a_killed_perf_is_said_once() {
+    if !is_root() || !can_record() {
+        return;
+    }
+    let own = format!("/proc/self/task/{}/children", std::process::id());
+    if !Path::new(&own).exists() {
+        eprintln!("skipped: this kernel does not list children");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut child = recorder()
+        .args(["cpu", "-o", "x.tar.zst", "--", "sleep", "1000"])
+        .current_dir(&folder)
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let text = || fs::read_to_string(&log).unwrap();
+    until("the recording", || text().contains("recording cpu"));
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let children = fs::read_to_string(children).unwrap();
+    let perf = children.split_whitespace().find(|pid| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("perf"))
+    });
+    let killed = Command::new("kill").args(["-9", perf.unwrap()]).status();
+    assert!(killed.unwrap().success());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{}", text());
+    assert_eq!(text().matches("perf was killed").count(), 1, "{}", text());
+    assert!(text().contains("its capture is partial"), "{}", text());
+}
+
 /// A process whose parent does not ask for its end is over nevertheless.
 #[test]
 fn the_end_of_a_process_ends_its_recording() {

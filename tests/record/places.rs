@@ -4,7 +4,8 @@ use super::naps::{Naps, agrees, build, record, threads, waits};
 use super::support::*;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MADE: &str = "made_by_naps";
@@ -233,4 +234,42 @@ fn copied_stacks_are_unwound_elsewhere() {
             .all(|name| text.contains(name))
     });
     assert!(whole.count() > 0, "{stacks:#?}");
+}
+
+/// That a file may not be read is another thing than that it is gone.
+#[test]
+fn what_this_user_may_not_read_is_said_so() {
+    if !is_root() || !has("setpriv") {
+        return;
+    }
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let open_to = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open_to(folder.path(), 0o777);
+    let closed = folder.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    let Some(program) = busy(&closed, "hidden") else {
+        return;
+    };
+    let capture = folder.path().join("run.data");
+    if !perf_record(&capture, &["--buildid-all"], &program, "0.1") {
+        return;
+    }
+    open_to(&closed, 0o700);
+    open_to(&capture, 0o644);
+    let copy = folder.path().join("contend-record");
+    fs::copy(env!("CARGO_BIN_EXE_contend-record"), &copy).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["pack", "run.data", "-o", "x.tar.zst"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let text = said(&output);
+    let line = text.lines().find(|line| line.contains("closed/hidden"));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("this user may not read it"), "{line}");
 }

@@ -92,8 +92,14 @@ pub(super) fn locate(
         candidates.sort_by_key(|candidate| candidate.path.starts_with("/proc"));
     }
     for candidate in candidates {
-        let Ok(open) = open(&candidate.path) else {
-            continue;
+        let open = match open(&candidate.path) {
+            Ok(open) => open,
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::PermissionDenied && !candidate.is_mapped {
+                    outcome = Outcome::Missing("this user may not read it");
+                }
+                continue;
+            }
         };
         let Ok(facts) = open.metadata() else {
             continue;

@@ -115,11 +115,11 @@ impl Needs {
         }
     }
 
-    /// Adds what the capture at `path` needs.
+    /// Adds what the capture at `path` needs; its kind, if its events tell it.
     ///
     /// # Errors
     /// When it cannot be read, or is no perf.data.
-    pub(super) fn add(&mut self, path: &Path) -> Result<()> {
+    pub(super) fn add(&mut self, path: &Path) -> Result<Option<&'static str>> {
         let what = || format!("cannot read {}", path.display());
         let file = std::fs::File::open(path).with_context(what)?;
         let source = Arc::new(FileSource::new(file).with_context(what)?);
@@ -165,7 +165,7 @@ impl Needs {
                 file_name(path)
             ));
         }
-        Ok(())
+        Ok(super::kind::of(capture.header()))
     }
 
     /// Adds a mapping.

@@ -90,13 +90,12 @@ impl Plan {
         let mut captures = Vec::new();
         let mut notes = job.notes;
         let said = notes.len();
-        for input in job.inputs {
-            // One that the analyzer, too, will say is damaged is packed all the same.
-            if let Err(error) = needs.add(&input.file) {
-                if captures.is_empty() && input.kind.is_none() {
-                    return Err(error);
-                }
-                notes.push(format!("{error:#}"));
+        for mut input in job.inputs {
+            match needs.add(&input.file) {
+                Ok(kind) => input.kind = input.kind.or(kind.map(str::to_owned)),
+                Err(error) if captures.is_empty() && input.kind.is_none() => return Err(error),
+                // One that the analyzer, too, will say is damaged is packed all the same.
+                Err(error) => notes.push(format!("{error:#}")),
             }
             let blanks = redaction.ranges(&input.file)?;
             captures.push(PlannedCapture { input, blanks });

@@ -135,12 +135,8 @@ impl Source for PerfSource {
         if status.success() {
             return Ok(false);
         }
-        bail!(
-            "{}: {}: {}",
-            self.kind(),
-            how(status),
-            messages::essence(&self.said())
-        )
+        // As `stop` says it once more, for the notes.
+        bail!("{}: {}", how(status), messages::essence(&self.said()))
     }
 
     fn stop(&mut self) -> anyhow::Result<Capture> {

@@ -17,3 +17,4 @@ mod plans;
 mod session;
 mod ship;
 mod support;
+mod waits;

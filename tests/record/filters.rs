@@ -13,7 +13,7 @@ fn ready() -> Option<PathBuf> {
         return None;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return None;
     }
     contend()
@@ -80,12 +80,12 @@ impl Cgroup {
             (words.next() == Some("cgroup2")).then(|| PathBuf::from(folder))
         });
         let Some(root) = root else {
-            eprintln!("skipped: no unified tree of cgroups is mounted here");
+            skipped("no unified tree of cgroups is mounted here");
             return None;
         };
         let path = root.join(format!("contend-test-{}", std::process::id()));
         if let Err(error) = fs::create_dir_all(path.join("inner")) {
-            eprintln!("skipped: {}: {error}", path.display());
+            skipped(&format!("{}: {error}", path.display()));
             return None;
         }
         Some(Self(path))
@@ -95,7 +95,7 @@ impl Cgroup {
     fn take(&self, pid: u32) -> bool {
         let moved = fs::write(self.0.join("inner/cgroup.procs"), pid.to_string());
         if let Err(error) = &moved {
-            eprintln!("skipped: no process can be moved here: {error}");
+            skipped(&format!("no process can be moved here: {error}"));
         }
         moved.is_ok()
     }

@@ -115,7 +115,7 @@ fn redacted_recordings_name_no_machine_and_no_command() {
         return;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -130,7 +130,7 @@ fn redacted_recordings_name_no_machine_and_no_command() {
         .output()
         .unwrap();
     if output.status.code() == Some(77) || said(&output).contains("unshare failed") {
-        eprintln!("skipped: no other host name here: {}", said(&output));
+        skipped(&format!("no other host name here: {}", said(&output)));
         return;
     }
     assert!(output.status.success(), "{}", said(&output));
@@ -170,14 +170,12 @@ fn losses_are_said() {
     }
     let folder = tempfile::tempdir().unwrap();
     let perf = folder.path().join("perf");
-    fs::write(
+    script(
         &perf,
         "#!/bin/sh\n\
          [ \"$2\" = -h ] || [ \"$1\" != record ] || echo 'WARNING: AUX data lost 2 times out of 10!' >&2\n\
          PATH=${PATH#*:} exec perf \"$@\"\n",
-    )
-    .unwrap();
-    fs::set_permissions(&perf, fs::Permissions::from_mode(0o755)).unwrap();
+    );
     let path = std::env::var("PATH").unwrap();
     let output = recorder()
         .args(["cpu", "-o", "x.tar.zst", "--", "true"])
@@ -205,7 +203,7 @@ fn a_killed_recording_is_packed_by_hand() {
         return;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -292,7 +290,7 @@ fn a_killed_perf_is_said_once() {
     }
     let own = format!("/proc/self/task/{}/children", std::process::id());
     if !Path::new(&own).exists() {
-        eprintln!("skipped: this kernel does not list children");
+        skipped("this kernel does not list children");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -395,7 +393,7 @@ fn few_open_files_are_made_more() {
         return;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return;
     }
     let folder = tempfile::tempdir().unwrap();

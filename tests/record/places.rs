@@ -16,11 +16,11 @@ fn ready() -> Option<PathBuf> {
         return None;
     }
     if let Some(why) = contend_record::offcpu::why_not() {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return None;
     }
     if cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))) {
-        eprintln!("skipped: the program makes code for x86_64 and aarch64 only");
+        skipped("the program makes code for x86_64 and aarch64 only");
         return None;
     }
     contend()
@@ -77,7 +77,7 @@ fn a_container_is_recorded_from_outside() {
         .output()
         .unwrap();
     if !probe.status.success() {
-        eprintln!("skipped: no container can be made here: {}", said(&probe));
+        skipped(&format!("no container can be made here: {}", said(&probe)));
         return;
     }
     let mut naps = Naps::start(
@@ -159,7 +159,7 @@ fn a_deleted_program_is_named_all_the_same() {
     let mut naps = Naps::start(&mut Command::new(&program));
     let pid = naps.pid().to_string();
     fs::remove_file(&program).unwrap();
-    fs::copy("/bin/true", &program).unwrap();
+    install(Path::new("/bin/true"), &program);
     let args = ["offcpu", "--min-block", "0", "-o", "x.tar.zst", "-p", &pid];
     let (off, text) = record(folder.path(), &args, || naps.sleep());
     let path = folder.path().join("x.tar.zst");
@@ -259,7 +259,7 @@ fn what_this_user_may_not_read_is_said_so() {
     open_to(&closed, 0o700);
     open_to(&capture, 0o644);
     let copy = folder.path().join("contend-record");
-    fs::copy(env!("CARGO_BIN_EXE_contend-record"), &copy).unwrap();
+    install(Path::new(env!("CARGO_BIN_EXE_contend-record")), &copy);
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&copy)

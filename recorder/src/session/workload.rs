@@ -286,8 +286,17 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+
+    /// Another process writes it: what this one has open for writing is for a moment also
+    /// open in what other tests start meanwhile, and cannot be executed.
+    fn script(file: &Path, line: &str) {
+        let written = std::process::Command::new("sh")
+            .args(["-c", "printf '%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""])
+            .arg(file)
+            .arg(line)
+            .status();
+        assert!(written.unwrap().success());
+    }
 
     fn command(words: &[&str]) -> Vec<OsString> {
         words.iter().map(OsString::from).collect()
@@ -340,8 +349,7 @@ mod tests {
             assert!(Workload::prepare(&words, false).is_err(), "{words:?}");
         }
         // What only the kernel sees.
-        std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
-        std::fs::write(&file, b"#!/no/such/interpreter\n").unwrap();
+        script(&file, "#!/no/such/interpreter");
         let mut workload = Workload::prepare(&[file.into()], false).unwrap();
         let error = workload.run().unwrap_err().to_string();
         assert!(
@@ -354,8 +362,7 @@ mod tests {
     fn a_script_that_names_no_shell_is_run_by_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("script");
-        std::fs::write(&file, "exit $1\n").unwrap();
-        std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        script(&file, "exit $1");
         let mut workload = Workload::prepare(&[file.into(), "7".into()], false).unwrap();
         workload.run().unwrap();
         assert_eq!(end(&mut workload), Ended::Exited(7));

@@ -54,6 +54,7 @@ pub(crate) fn info(
         events: events.collect(),
         can: answers(&kinds, survey, &named),
         records: named,
+        other_captures: Vec::new(),
     }
 }
 

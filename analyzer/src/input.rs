@@ -3,6 +3,8 @@
 
 mod bundle;
 
+pub(crate) use bundle::tells_of_unread;
+
 use anyhow::{Context, Result, bail};
 use contend_bundle::Bundle;
 use contend_perfdata::{FileSource, PerfData, Source};
@@ -49,7 +51,7 @@ pub(crate) struct Input {
 
 /// Opens the capture at `path`; `-` is standard input, which is copied to a
 /// temporary file because captures are read more than once. Of a bundle the first
-/// capture of one of `kinds` is read, or else the first of all. Bundles are inflated by the threads of the current rayon pool.
+/// capture of one of `kinds` (which may also be names in it) is read, or else the first of all. Bundles are inflated by the threads of the current rayon pool.
 ///
 /// # Errors
 /// One line that says what the path is and why it is no capture.

@@ -53,8 +53,8 @@ static u64 (*ancestor_cgroup_id)(int level) = (void *)123;
 static long (*ring_output)(void *ring, const void *data, u64 size, u64 flags) = (void *)130;
 static void *(*this_cpu_ptr)(const void *variable) = (void *)154;
 static long (*get_task_stack)(struct task_struct *task, void *buf, u32 size, u64 flags) = (void *)141;
-#ifdef NO_TASK_STORAGE
 static long (*map_delete)(void *map, const void *key) = (void *)3;
+#ifdef NO_TASK_STORAGE
 static struct task_struct *(*current_task)(void) = (void *)35;
 #else
 static void *(*storage_get)(void *map, struct task_struct *task, void *value, u64 flags) = (void *)156;
@@ -69,6 +69,12 @@ struct thread_info___arm64 {
 		u32 count;
 	} preempt;
 } CORE;
+typedef struct {
+	int counter;
+} CORE atomic_t;
+struct signal_struct {
+	atomic_t live; /* threads of the process that did not begin to end */
+} CORE;
 struct sched_entity {
 	u64 sum_exec_runtime;
 } CORE;
@@ -80,6 +86,7 @@ struct task_struct {
 	char comm[16];
 	void *stack;
 	u64 start_time; /* CLOCK_MONOTONIC */
+	struct signal_struct *signal;
 } CORE;
 /* unsigned int from 5.14 on, long before. */
 struct task_struct___new_state {
@@ -531,6 +538,18 @@ INLINE void finish_late(struct slot *slot, struct task_struct *task)
 	finish(slot, task, now - ran);
 }
 
+/*
+ * A process that ended makes room for others: its number may be theirs, too. Its last
+ * thread may leave before one that is still ending, of which nothing is recorded then.
+ */
+INLINE void forget(struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+
+	if (filter_tgids && task->signal->live.counter == 0)
+		map_delete(&tgids, &tgid);
+}
+
 INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempted)
 {
 	struct slot *slot;
@@ -542,6 +561,7 @@ INLINE void leave(u64 *ctx, struct task_struct *task, u32 state, int is_preempte
 		if (slot && slot->head.is_off)
 			finish_late(slot, task);
 		drop_slot(task);
+		forget(task);
 		return;
 	}
 	if (!is_in_cgroup())

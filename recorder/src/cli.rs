@@ -1,5 +1,6 @@
 //! Options, errors and exit codes.
 
+mod concerns;
 mod options;
 mod recording;
 mod units;
@@ -92,6 +93,7 @@ fn pack(files: &[PathBuf], output: &Output) -> Result<ExitCode> {
     let inputs = files.iter().zip(members).map(|(file, member)| Input {
         file: file.clone(),
         member,
+        messages: messages_beside(file),
         ..Input::default()
     });
     let plan = Plan::new(Job {
@@ -103,6 +105,14 @@ fn pack(files: &[PathBuf], output: &Output) -> Result<ExitCode> {
     })?;
     deliver(plan, &place.delivery(None), &signals)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What perf said, where a recorder that was killed left it.
+fn messages_beside(capture: &Path) -> Option<PathBuf> {
+    let name = capture.file_name()?.to_str()?;
+    let stem = name.strip_suffix(contend_bundle::layout::CAPTURE_SUFFIX)?;
+    let text = capture.with_file_name(format!("{stem}.perf.txt"));
+    text.is_file().then_some(text)
 }
 
 /// Where the bundle goes, checked before anything is recorded.

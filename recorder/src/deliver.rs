@@ -1,6 +1,7 @@
 //! From a plan to a bundle that is where it should be.
 
 use crate::pack::Plan;
+use crate::patient::Patient;
 use crate::say::{bytes, say};
 use crate::session::Signals;
 use crate::ship::{self, Arrival, Destination, Growing, Tracked};
@@ -20,7 +21,8 @@ pub struct Delivery {
     pub ship: Option<Destination>,
     /// Whether the file goes away once it arrived and that is verified.
     pub is_temporary: bool,
-    /// Where the captures stay if the bundle cannot be written.
+    /// The folder of the captures: it goes away when the bundle is whole, and stays if it
+    /// cannot be written.
     pub captures: Option<PathBuf>,
 }
 
@@ -47,8 +49,14 @@ pub fn deliver(plan: Plan, delivery: &Delivery, signals: &Signals) -> Result<()>
         presses > 1
     };
     let Some(path) = &delivery.file else {
-        plan.write(io::stdout().lock(), &is_stopped)
+        let tell = || say!("nobody reads standard output; Ctrl-C twice gives up");
+        let patient = Patient::new(&io::stdout(), &is_stopped, &tell);
+        patient
+            .map_err(Into::into)
+            .and_then(|output| plan.write(output, &is_stopped))
             .map_err(|error| kept(error, "standard output", delivery))?;
+        say!("wrote {count} binaries with the captures to standard output");
+        remove_captures(delivery);
         return Ok(());
     };
     let name = path
@@ -79,8 +87,8 @@ pub fn deliver(plan: Plan, delivery: &Delivery, signals: &Signals) -> Result<()>
             }
         };
         // Whole or not at all under its name.
-        fs::rename(&part, path)
-            .with_context(|| format!("cannot rename {} to {shown}", part.display()))?;
+        fs::rename(&part, path).map_err(|error| kept(error.into(), &shown, delivery))?;
+        remove_captures(delivery);
         say!("wrote {shown}: {}, {count} binaries", bytes(sums.size));
         let sent = sender.map(|sender| sender.join());
         match sent {
@@ -153,6 +161,15 @@ fn create(path: &Path) -> io::Result<File> {
         .truncate(true)
         .mode(0o600)
         .open(path)
+}
+
+/// They are in the bundle now.
+fn remove_captures(delivery: &Delivery) {
+    if let Some(folder) = &delivery.captures
+        && let Err(error) = fs::remove_dir_all(folder)
+    {
+        say!("cannot remove {}: {error}", folder.display());
+    }
 }
 
 /// Says where the captures are when there is no bundle.

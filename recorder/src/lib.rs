@@ -9,10 +9,12 @@
 
 pub mod cli;
 pub mod deliver;
+mod descriptors;
 pub mod doctor;
 pub mod host;
 pub mod offcpu;
 pub mod pack;
+mod patient;
 pub mod perf;
 pub mod refusal;
 mod say;

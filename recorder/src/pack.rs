@@ -10,6 +10,7 @@ mod elf;
 mod facts;
 mod jit;
 mod kernel;
+mod kind;
 mod limits;
 mod locate;
 mod needs;

@@ -21,7 +21,7 @@ pub use workload::{Ended, Workload};
 
 use crate::say::say;
 use crate::source::{Capture, Source, Target};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use contend_bundle::ClockReading;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -83,6 +83,14 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
     let mut notes = Vec::new();
     let mut running = start(planned, &target, folder, &mut notes)?;
     let mut clocks = vec![clocks::read()];
+    let mut told = Vec::new();
+    for source in &running {
+        for remark in source.remarks() {
+            let remark = format!("{}: {remark}", source.kind());
+            say!("{remark}");
+            told.push(remark);
+        }
+    }
     let names: Vec<_> = running.iter().map(|source| source.kind()).collect();
     let until = match (time, &workload) {
         (Some(time), _) => format!(" for {time:?}"),
@@ -90,11 +98,17 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
         (None, None) => " until Ctrl-C".into(),
     };
     say!("recording {}{until}", names.join(", "));
-    if let Some(workload) = &mut workload
-        && let Err(error) = workload.run()
-    {
+    let begun = match &mut workload {
+        _ if signals.count() > 0 => Err(anyhow!("stopped before it began")),
+        Some(workload) => workload.run(),
+        None => Ok(()),
+    };
+    if let Err(error) = begun {
+        // What was recorded until here is of no use to anybody.
         for source in &mut running {
-            let _ = source.stop();
+            if let Ok(capture) = source.stop() {
+                let _ = std::fs::remove_file(capture.file);
+            }
         }
         return Err(error);
     }
@@ -131,6 +145,7 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
                 }
                 Err(error) => {
                     *over = true;
+                    told.push(format!("{}: {error:#}", source.kind()));
                     note(
                         &mut notes,
                         format!(
@@ -150,7 +165,16 @@ pub fn record(asked: Asked<'_>, planned: Vec<Planned>, signals: &Signals) -> Res
     let mut captures = Vec::new();
     for source in &mut running {
         match source.stop() {
-            Ok(capture) => captures.push(capture),
+            Ok(capture) => {
+                // What was lost is said now, not only by who reads the bundle.
+                let notes = capture.notes.iter();
+                for note in notes.map(|note| format!("{}: {note}", capture.kind)) {
+                    if !told.contains(&note) {
+                        say!("{note}");
+                    }
+                }
+                captures.push(capture);
+            }
             Err(error) => note(&mut notes, format!("{}: {error:#}", source.kind())),
         }
     }
@@ -216,11 +240,24 @@ fn start(
 /// Whether no process that was asked for is left. The end of a workload is seen by its parent.
 fn target_is_gone(target: &Target, has_workload: bool) -> bool {
     match target {
-        Target::Pids(pids) if !has_workload => pids
-            .iter()
-            .all(|pid| !Path::new(&format!("/proc/{pid}")).exists()),
+        Target::Pids(pids) if !has_workload => pids.iter().all(|&pid| is_gone(pid)),
         _ => false,
     }
+}
+
+/// Whether a process ended, also when its parent does not want to know.
+fn is_gone(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    // proc_pid_stat(5): the state is behind the name, which may have anything in it.
+    let state = stat.rsplit_once(") ").map_or("", |parts| parts.1);
+    if !state.starts_with(['Z', 'X']) {
+        return false;
+    }
+    // Its first thread may have ended before the others.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    threads.map_or(true, |threads| threads.count() <= 1)
 }
 
 /// Says it and keeps it for the bundle.

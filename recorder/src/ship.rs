@@ -34,6 +34,6 @@ pub fn send(bundle: &Growing, to: &Destination, name: &str, signals: &Signals) -
     match to {
         Destination::Ssh(remote) => ssh::send(bundle, remote, name, signals),
         Destination::Http(address) => https::send(bundle, address, signals),
-        Destination::Exec(command) => exec::send(bundle, command, name),
+        Destination::Exec(command) => exec::send(bundle, command, name, signals),
     }
 }

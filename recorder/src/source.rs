@@ -23,6 +23,12 @@ pub trait Source {
     /// One line that says what is wrong and what to do; nothing is left running.
     fn start(&mut self) -> anyhow::Result<()>;
 
+    /// What is worth knowing of it once it has started, for people. What [`Source::stop`]
+    /// tells has it, too.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it still records; `false` once it ended by itself.
     ///
     /// Called every few milliseconds: what a source has to do now and then it

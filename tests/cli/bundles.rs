@@ -148,11 +148,36 @@ fn captures_of_several_kinds_answer_together() {
         assert_eq!(document["can"][question], true, "{question}");
     }
     assert!(document["can"]["spe"].is_string());
+    // Of each capture it tells what is in it, as of that capture alone.
+    let [other] = document["other_captures"].as_array().unwrap().as_slice() else {
+        panic!("{document}");
+    };
+    assert_eq!(other["member"], "c2c.perf.data");
+    assert_eq!(other["kind"], "c2c");
+    let alone = written(scratch.path(), "alone.perf.data", &memory);
+    let alone = contend_on(&alone, &["info", "--json"]).json("info");
+    assert_eq!(other["events"], alone["events"]);
+    assert_eq!(other["records"], alone["records"]);
     assert_eq!(
-        warnings(&mut document)[0],
-        "the bundle has 2 captures: offcpu.perf.data is read, and not c2c.perf.data, \
-         which the commands of their kinds read"
+        other["capture"]["duration_s"],
+        alone["capture"]["duration_s"]
     );
+    assert_eq!(other["quality"]["samples"], alone["quality"]["samples"]);
+    assert!(
+        warnings(&mut document)
+            .iter()
+            .all(|warning| !warning.contains("is read, and not"))
+    );
+    let table = contend_on(&both, &["info"]);
+    let text = table.text();
+    assert!(
+        text.contains("Also in the bundle: c2c.perf.data (c2c)"),
+        "{text}"
+    );
+    // Standard input cannot be read again.
+    let input = std::fs::read(&both).unwrap();
+    let mut piped = contend_reading(&input, &["info", "--json"]).json("info");
+    assert!(warnings(&mut piped)[0].contains("is read, and not c2c.perf.data"));
     for command in ["offcpu", "c2c"] {
         contend_on(&both, &[command, "--json"]).json(command);
     }

@@ -2,6 +2,7 @@
 //! have every field that it names; `docs/architecture.md` names every module.
 
 use crate::common::{contend_on, shared_captures, unpacked, workspace};
+use contend_bundle::{BundleWriter, CaptureFacts, Manifest};
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ const NOT_YET: &str = "**not yet**";
 
 /// Which section of the page describes the object at a path. Paths go through
 /// the names of fields; lists leave no trace in them.
-const SECTIONS: [(&str, &str); 37] = [
+const SECTIONS: [(&str, &str); 38] = [
     ("contend.info/1", "contend.info/1"),
     ("contend.c2c/1", "contend.c2c/1"),
     ("capture", "capture"),
@@ -25,6 +26,7 @@ const SECTIONS: [(&str, &str); 37] = [
     ("quality.spe.timeline", "timeline"),
     ("events", "events"),
     ("can", "can"),
+    ("other_captures", "other_captures"),
     ("perf_counters", "perf_counters"),
     ("classes", "classes"),
     ("ratios", "ratios"),
@@ -136,6 +138,8 @@ impl Found {
     }
 
     fn value(&mut self, what: &str, schema: &str, path: &str, value: &Value) {
+        // What is of the first capture of a bundle is of the others.
+        let path = path.strip_prefix("other_captures.").unwrap_or(path);
         match value {
             Value::Array(values) => {
                 for value in values {
@@ -166,12 +170,33 @@ impl Found {
     }
 }
 
-/// The demo, the demo cut short, and every small synthetic capture.
+/// A bundle of two captures.
+fn two_of(bytes: &[u8]) -> Vec<u8> {
+    let members = ["one.perf.data", "c2c.perf.data"];
+    let facts = members.map(|member| CaptureFacts {
+        member: member.into(),
+        kind: member.starts_with("c2c").then(|| "c2c".into()),
+        command: Vec::new(),
+    });
+    let manifest = Manifest {
+        captures: facts.into(),
+        ..Manifest::default()
+    };
+    let mut bundle = BundleWriter::new(Vec::new(), &manifest).unwrap();
+    for member in members {
+        bundle.add_bytes(member, bytes).unwrap();
+    }
+    bundle.finish().unwrap()
+}
+
+/// The demo, the demo cut short, two of it in a bundle, and every small synthetic capture.
 fn captures(scratch: &Path) -> Vec<PathBuf> {
     let demo = workspace().join("fixtures/demo/false-sharing.perf.data");
     let bytes = std::fs::read(&demo).unwrap();
     let cut = scratch.join("cut.perf.data");
     std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let two = scratch.join("two.tar.zst");
+    std::fs::write(&two, two_of(&bytes)).unwrap();
     let synthetic = contend_fixtures::captures().into_iter().map(|capture| {
         let path = scratch.join(format!("{}.perf.data", capture.name));
         std::fs::write(&path, capture.bytes).unwrap();
@@ -179,7 +204,7 @@ fn captures(scratch: &Path) -> Vec<PathBuf> {
     });
     let spe = scratch.join("spe.perf.data");
     std::fs::write(&spe, slow_core()).unwrap();
-    [demo, cut, spe].into_iter().chain(synthetic).collect()
+    [demo, cut, two, spe].into_iter().chain(synthetic).collect()
 }
 
 /// What Arm SPE recorded on a core that nobody knows: lines are ordered by latency.

@@ -5,10 +5,14 @@
 
 mod all;
 mod doctor;
+mod filters;
 mod hosts;
+mod leaving;
+mod naps;
 mod offcpu;
 mod pack;
 mod perf_live;
+mod places;
 mod plans;
 mod session;
 mod ship;

@@ -615,7 +615,7 @@ fn a_perf_that_leaves_nothing() {
     let error = wait_for(|| source.poll().err()).to_string();
     assert_eq!(
         error,
-        "c2c: perf ended with status 3: perf: something odd happened"
+        "perf ended with status 3: perf: something odd happened"
     );
     let error = source.stop().unwrap_err().to_string();
     assert_eq!(

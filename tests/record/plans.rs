@@ -329,6 +329,8 @@ fn latency_thresholds() {
     );
     assert!(with("zen5", 30).contains("128 to 2048"));
     assert!(with("zen4", 200).contains("Zen 5"));
+    assert!(with("power9", 30).contains("leave --ldlat out"));
+    assert!(with("graviton3", 5000).contains("4095 cycles at most"));
 }
 
 #[test]
@@ -372,6 +374,10 @@ fn stacks_rates_and_periods_as_asked_for() {
     };
     assert!(command(&with("graviton3", Kind::Spe, &seldom)).contains("-c 1048576 "));
     assert!(command(&with("zen4", Kind::C2c, &seldom)).contains("-c 1048576 "));
+    // SPE counts operations, whoever asks for it.
+    for kind in [Kind::Spe, Kind::C2c] {
+        assert!(with("graviton3", kind, &fast).contains("leave -F out"));
+    }
 }
 
 /// What a perf of 2019 does not know is not asked of it.

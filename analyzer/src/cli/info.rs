@@ -1,38 +1,37 @@
 //! `contend info`.
 
-use super::args::InfoArguments;
+use super::args::{Common, InfoArguments};
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
 use crate::info::info;
+use crate::input;
 use crate::render;
-use crate::result::Can;
+use crate::result::{Can, Info, OtherCapture};
 use crate::spe;
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// Captures of a bundle that are read behind the first: a recorder makes one a kind.
+const MOST_CAPTURES: usize = 32;
 
 pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open(&common.capture, threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
+    let mut capture = open(common, &[])?;
     let progress = Progress::start(common, &capture);
-    let (mut survey, walk) = capture.survey()?;
-    let spe = spe::count(&capture)?;
-    if let Some((_, sums)) = &spe {
-        survey.spe(sums);
-    }
+    let mut result = survey(&mut capture)?;
     drop(progress);
-    let mut result = info(&capture, &survey, &walk, spe.as_ref());
-    for kind in kinds_beside(&capture, &common.capture) {
-        match answers_of(&common.capture, &kind, threads, common.chunk_size) {
-            Ok(theirs) => result.can.extend(theirs),
+    let others = captures_beside(&capture, &common.capture);
+    if !others.is_empty() {
+        let warnings = &mut result.quality.warnings;
+        warnings.retain(|warning| !input::tells_of_unread(warning));
+    }
+    for (member, kind) in others {
+        match open(common, &[&member]).and_then(|mut other| survey(&mut other)) {
+            Ok(other) => add(&mut result, member, kind, other),
             Err(error) => {
-                let warning = format!("the capture of kind {kind} in the bundle: {error:#}");
+                let warning = format!("{member} in the bundle: {error:#}");
                 result.quality.warnings.push(warning);
             }
         }
@@ -44,34 +43,58 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     output::write(common, |out| render::info::table(out, &result, color))
 }
 
-/// Kinds of the other captures in the bundle; standard input cannot be read again for them.
-fn kinds_beside(capture: &Capture, path: &Path) -> BTreeSet<String> {
-    let Some(bundle) = capture.bundle().filter(|_| path != Path::new("-")) else {
-        return BTreeSet::new();
-    };
-    let read = bundle.captures().next();
-    let facts = bundle.manifest().captures.iter();
-    let others = facts.filter(|facts| {
-        Some(facts.member.as_str()) != read
-            && bundle.captures().any(|member| member == facts.member)
-    });
-    others.filter_map(|facts| facts.kind.clone()).collect()
+fn open(common: &Common, which: &[&str]) -> Result<Capture> {
+    let threads = usize::from(common.threads.unwrap_or(0));
+    let mut capture = Capture::open_for(&common.capture, which, threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
+    Ok(capture)
 }
 
-/// The questions that the bundle's capture of this kind answers.
-fn answers_of(
-    path: &Path,
-    kind: &str,
-    threads: usize,
-    chunk: usize,
-) -> Result<BTreeMap<&'static str, Can>> {
-    let mut capture = Capture::open_for(path, &[kind], threads, chunk)?;
+fn survey(capture: &mut Capture) -> Result<Info> {
     let (mut survey, walk) = capture.survey()?;
-    let spe = spe::count(&capture)?;
+    let spe = spe::count(capture)?;
     if let Some((_, sums)) = &spe {
         survey.spe(sums);
     }
-    let mut can = info(&capture, &survey, &walk, spe.as_ref()).can;
-    can.retain(|_, can| *can == Can::Yes);
-    Ok(can)
+    Ok(info(capture, &survey, &walk, spe.as_ref()))
+}
+
+/// The other captures in the bundle, and their kinds; standard input cannot be read again
+/// for them.
+fn captures_beside(capture: &Capture, path: &Path) -> Vec<(String, Option<String>)> {
+    let Some(bundle) = capture.bundle().filter(|_| path != Path::new("-")) else {
+        return Vec::new();
+    };
+    let kind = |member: &str| {
+        let mut facts = bundle.manifest().captures.iter();
+        facts.find(|facts| facts.member == member)?.kind.clone()
+    };
+    let others = bundle.captures().skip(1).take(MOST_CAPTURES);
+    others
+        .map(|member| (member.to_owned(), kind(member)))
+        .collect()
+}
+
+/// Adds what another capture of the bundle is. Each command reads the first capture of the
+/// kinds that answer it, so that one without a kind answers nothing beside others.
+fn add(result: &mut Info, member: String, kind: Option<String>, other: Info) {
+    if kind.is_some() {
+        let answers = other.can.into_iter();
+        result
+            .can
+            .extend(answers.filter(|(_, can)| *can == Can::Yes));
+    }
+    let mut quality = other.quality;
+    let known = &result.quality.warnings;
+    quality.warnings.retain(|warning| !known.contains(warning));
+    result.other_captures.push(OtherCapture {
+        member,
+        kind,
+        capture: other.capture,
+        quality,
+        events: other.events,
+        records: other.records,
+    });
 }

@@ -82,7 +82,12 @@ fn open(bundle: Bundle, kinds: &[&str]) -> Result<Input> {
     })
 }
 
-/// The first capture that the manifest says to be of one of these kinds.
+/// Whether a note says that captures of a bundle are not read; for who reads all.
+pub(crate) fn tells_of_unread(note: &str) -> bool {
+    note.starts_with("the bundle has ") && note.contains(" is read, and not ")
+}
+
+/// The first capture of this name, or that the manifest says to be of one of these kinds.
 fn of_kind<'a>(bundle: &Bundle, captures: &[&'a str], kinds: &[&str]) -> Option<&'a str> {
     let facts = &bundle.manifest().captures;
     let is_it = |name: &str| {
@@ -94,7 +99,11 @@ fn of_kind<'a>(bundle: &Bundle, captures: &[&'a str], kinds: &[&str]) -> Option<
                 .is_some_and(|kind| kinds.contains(&kind))
         })
     };
-    captures.iter().copied().find(|name| is_it(name))
+    let is_named = |name: &str| kinds.contains(&name);
+    captures
+        .iter()
+        .copied()
+        .find(|name| is_named(name) || is_it(name))
 }
 
 fn no_capture(bundle: &Bundle) -> String {

@@ -1,7 +1,8 @@
 //! `contend info` as a table.
 
 use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
-use crate::result::{Can, Info, MissingBinary, SpeQuality};
+use crate::result::{Can, CaptureFacts, EventFacts, Info, MissingBinary, Quality, SpeQuality};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// The questions that have a command.
@@ -14,42 +15,40 @@ const MISSING: usize = 4;
 pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result<()> {
     let style = Style { color };
     let capture = &info.capture;
-    let mut fact = |name: &str, value: Option<String>| -> io::Result<()> {
-        let value = value.filter(|value| !value.trim().is_empty());
-        let lines = value.iter().flat_map(|value| wrap(value, WIDTH - 11, 0));
-        for (number, line) in lines.enumerate() {
-            let name = if number == 0 { name } else { "" };
-            writeln!(out, "{}", format!("{name:<10} {line}").trim_end())?;
-        }
-        Ok(())
-    };
     fact(
+        out,
         "capture",
         Some(format!("{} ({})", capture.file, capture.format)),
     )?;
-    fact("host", capture.host.clone())?;
+    fact(out, "host", capture.host.clone())?;
     let kernel = [&capture.kernel, &capture.arch];
     let kernel: Vec<&str> = kernel.into_iter().flatten().map(String::as_str).collect();
-    fact("kernel", (!kernel.is_empty()).then(|| kernel.join(" ")))?;
-    fact("cpu", capture.cpu.clone())?;
-    fact("cpus", cpus(info))?;
-    fact("perf", capture.perf_version.clone())?;
-    fact("command", capture.command.clone())?;
-    fact("duration", capture.duration_s.map(duration))?;
-    fact("spe", info.quality.spe.as_ref().map(spe))?;
-    writeln!(out)?;
-    writeln!(out, "{}", style.bold("Events"))?;
-    for event in &info.events {
-        let name = cut(&event.name, 59);
-        let samples = count(event.samples);
-        writeln!(out, "  {samples:>14} samples  {name:<59} {}", event.kind)?;
-    }
-    writeln!(out)?;
-    writeln!(out, "{}", style.bold("Records"))?;
-    let mut records: Vec<(&String, &u64)> = info.records.iter().collect();
-    records.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
-    for (name, number) in records {
-        writeln!(out, "  {:>14} {name}", count(*number))?;
+    fact(
+        out,
+        "kernel",
+        (!kernel.is_empty()).then(|| kernel.join(" ")),
+    )?;
+    fact(out, "cpu", capture.cpu.clone())?;
+    fact(out, "cpus", cpus(info))?;
+    let first = (
+        capture,
+        &info.quality,
+        info.events.as_slice(),
+        &info.records,
+    );
+    content(out, first, style)?;
+    for other in &info.other_captures {
+        let kind = other.kind.as_deref().unwrap_or("of no known kind");
+        writeln!(out)?;
+        let title = format!("Also in the bundle: {} ({kind})", other.member);
+        writeln!(out, "{}", style.bold(&title))?;
+        let theirs = (
+            &other.capture,
+            &other.quality,
+            other.events.as_slice(),
+            &other.records,
+        );
+        content(out, theirs, style)?;
     }
     writeln!(out)?;
     writeln!(out, "{}", style.bold("Questions"))?;
@@ -68,7 +67,59 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
             }
         }
     }
-    quality(out, &info.quality, style)
+    quality(out, &info.quality, style)?;
+    for other in &info.other_captures {
+        losses(
+            out,
+            &format!("Lost, skipped or missing in {}", other.member),
+            &other.quality,
+            style,
+        )?;
+    }
+    Ok(())
+}
+
+/// A line that names a fact, if it is known.
+fn fact(out: &mut dyn Write, name: &str, value: Option<String>) -> io::Result<()> {
+    let value = value.filter(|value| !value.trim().is_empty());
+    let lines = value.iter().flat_map(|value| wrap(value, WIDTH - 11, 0));
+    for (number, line) in lines.enumerate() {
+        let name = if number == 0 { name } else { "" };
+        writeln!(out, "{}", format!("{name:<10} {line}").trim_end())?;
+    }
+    Ok(())
+}
+
+/// How a capture was recorded, and what is in it.
+fn content(
+    out: &mut dyn Write,
+    (capture, quality, events, records): (
+        &CaptureFacts,
+        &Quality,
+        &[EventFacts],
+        &BTreeMap<String, u64>,
+    ),
+    style: Style,
+) -> io::Result<()> {
+    fact(out, "perf", capture.perf_version.clone())?;
+    fact(out, "command", capture.command.clone())?;
+    fact(out, "duration", capture.duration_s.map(duration))?;
+    fact(out, "spe", quality.spe.as_ref().map(spe))?;
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Events"))?;
+    for event in events {
+        let name = cut(&event.name, 59);
+        let samples = count(event.samples);
+        writeln!(out, "  {samples:>14} samples  {name:<59} {}", event.kind)?;
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", style.bold("Records"))?;
+    let mut records: Vec<(&String, &u64)> = records.iter().collect();
+    records.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+    for (name, number) in records {
+        writeln!(out, "  {:>14} {name}", count(*number))?;
+    }
+    Ok(())
 }
 
 /// What Arm SPE sampled: how much, on which cores, how often.
@@ -126,11 +177,12 @@ fn cpus(info: &Info) -> Option<String> {
 }
 
 /// Writes what was lost, skipped or missing; nothing when nothing was.
-pub(super) fn quality(
-    out: &mut dyn Write,
-    quality: &crate::result::Quality,
-    style: Style,
-) -> io::Result<()> {
+pub(super) fn quality(out: &mut dyn Write, quality: &Quality, style: Style) -> io::Result<()> {
+    losses(out, "Lost, skipped or missing", quality, style)
+}
+
+/// The same under another title.
+fn losses(out: &mut dyn Write, title: &str, quality: &Quality, style: Style) -> io::Result<()> {
     let mut lines: Vec<String> = Vec::new();
     let mut counted = |number: u64, what: &str| {
         if number > 0 {
@@ -198,7 +250,7 @@ pub(super) fn quality(
         return Ok(());
     }
     writeln!(out)?;
-    writeln!(out, "{}", style.bold("Lost, skipped or missing"))?;
+    writeln!(out, "{}", style.bold(title))?;
     for line in lines {
         for line in wrap(&line, WIDTH - 2, 2) {
             writeln!(out, "  {line}")?;

@@ -19,6 +19,27 @@ pub struct Info {
     pub records: BTreeMap<String, u64>,
     /// Which questions the capture can answer.
     pub can: BTreeMap<&'static str, Can>,
+    /// The other captures of the bundle, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_captures: Vec<OtherCapture>,
+}
+
+/// A capture of a bundle behind the first.
+#[derive(Clone, Debug, Serialize)]
+pub struct OtherCapture {
+    /// Its name in the bundle.
+    pub member: String,
+    /// Its kind, as the manifest has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The capture.
+    pub capture: CaptureFacts,
+    /// What was lost or skipped of it. Warnings that are those of the first are not repeated.
+    pub quality: Quality,
+    /// Its events, in its order.
+    pub events: Vec<EventFacts>,
+    /// How many records there are, by the name of their type.
+    pub records: BTreeMap<String, u64>,
 }
 
 /// An event.

@@ -18,7 +18,7 @@ pub use c2c::{
 };
 pub(crate) use capture::cpu_ranges;
 pub use capture::{CaptureFacts, NodeFacts};
-pub use info::{Can, EventFacts, Info};
+pub use info::{Can, EventFacts, Info, OtherCapture};
 pub use latency::{
     Distribution, LatencyBaseline, LatencyBucket, LatencyEvent, LatencyGroup, LatencyKey,
     LatencyReport, RestGroups,

@@ -1,6 +1,7 @@
 //! What can be typed.
 
-use super::units::duration;
+use super::units::{call_graph, duration};
+use crate::perf::CallGraph;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -77,6 +78,18 @@ pub(super) struct Record {
     /// Show the exact commands and events, and run nothing
     #[arg(long)]
     pub(super) print: bool,
+    /// Samples a second on each CPU, of cpu and c2c
+    #[arg(short = 'F', long, alias = "freq", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "period")]
+    pub(super) frequency: Option<u32>,
+    /// Memory accesses: a sample every so many events
+    #[arg(short = 'c', long, alias = "count", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) period: Option<u64>,
+    /// Memory accesses: only loads that take so many cycles
+    #[arg(long, value_name = "CYCLES", value_parser = clap::value_parser!(u32).range(0..=65_535))]
+    pub(super) ldlat: Option<u32>,
+    /// Stacks of samples: fp, dwarf, dwarf,BYTES, lbr or none
+    #[arg(long, value_name = "HOW", value_parser = call_graph)]
+    pub(super) call_graph: Option<CallGraph>,
     /// Waits: leave out those that are shorter (0: none)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) min_block: Option<Duration>,

@@ -1,12 +1,13 @@
 //! The commands that record.
 
+use super::concerns::{self, living, lost_without_bpf, of_perf};
 use super::options::Record;
 use super::{Place, command_line, no_target, print};
 use crate::deliver::deliver;
 use crate::host::Host;
 use crate::offcpu::{OffCpu, Options};
 use crate::pack::{Input, Job, Plan as PackPlan};
-use crate::perf::{Kind, PerfOptions, PerfSource, PerfTool, plan};
+use crate::perf::{Kind, PerfSource, PerfTool, plan};
 use crate::refusal::Refusal;
 use crate::say::say;
 use crate::session::{Asked, Folder, Planned, Recorded, Signals, WithFallback, Workload, record};
@@ -30,7 +31,7 @@ pub(super) enum What {
 }
 
 impl What {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::C2c => "c2c",
             Self::Spe => "spe",
@@ -55,6 +56,8 @@ impl What {
 
 /// What the sources are made of.
 struct Means {
+    what: What,
+    asked: Record,
     host: Host,
     /// Looked for when something wants it: to ask perf what it can do takes longer than
     /// to load the collector.
@@ -66,7 +69,7 @@ type Tooling = std::result::Result<PerfTool, Refusal>;
 impl Means {
     fn perf(&self, kind: Kind, target: &Target) -> Result<crate::perf::Plan> {
         let tool = (*self.tool).as_ref().map_err(Clone::clone)?;
-        let options = PerfOptions::default();
+        let options = of_perf(self.what, kind, &self.asked);
         Ok(plan(&self.host, tool, kind, target, &options)?)
     }
 
@@ -85,8 +88,10 @@ impl Means {
         let collector = OffCpu::new(options, file, command_line());
         let (means, target, folder) = (Rc::clone(self), target.clone(), folder.to_owned());
         let perf = move || means.source(Kind::OffCpu, &target, &folder);
-        let instead =
-            "perf's sched_switch instead, which costs more, knows no locks and may lose events";
+        let instead = format!(
+            "perf's sched_switch instead, which costs more, knows no locks and may lose events{}",
+            without(&self.asked)
+        );
         Box::new(WithFallback::new(
             Box::new(collector),
             Box::new(perf),
@@ -95,11 +100,25 @@ impl Means {
     }
 }
 
+/// What of the options is lost with the collector, for people.
+fn without(asked: &Record) -> String {
+    match lost_without_bpf(asked).as_slice() {
+        [] => String::new(),
+        options => format!("; without effect: {}", options.join(", ")),
+    }
+}
+
 pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
+    concerns::check(what, asked)?;
+    if what.kinds().contains(&Kind::OffCpu) {
+        waits(asked).check()?;
+    }
     if asked.pid.is_empty() && !asked.all_cpus && asked.workload.is_empty() {
         no_target()?;
     }
     let means = Rc::new(Means {
+        what,
+        asked: asked.clone(),
         host: Host::read(Path::new("/")),
         tool: LazyCell::new({
             let perf = asked.perf.clone();
@@ -113,7 +132,7 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     let signals = Signals::take();
     let workload = match asked.workload.as_slice() {
         [] => None,
-        command => Some(Workload::prepare(command)?),
+        command => Some(Workload::prepare(command, place.file.is_none())?),
     };
     let target = match (asked.all_cpus, asked.pid.as_slice()) {
         (true, _) => Some(Target::All),
@@ -130,7 +149,7 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     );
     let folder = Folder::create(&place.folder(), &name)?;
     let session = Asked {
-        target,
+        target: target.clone(),
         workload,
         time: asked.time,
         folder: folder.path(),
@@ -150,7 +169,15 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     } = recorded;
     let captured: Vec<_> = captures.iter().map(|capture| capture.kind).collect();
     let captured = captured.join(", ");
-    let plan = PackPlan::new(job(captures, clocks, notes, asked, &means));
+    let main = match (&workload, &target) {
+        (Some(workload), _) => vec![workload.pid()],
+        (None, Some(Target::Pids(pids))) => pids.clone(),
+        (None, _) => Vec::new(),
+    };
+    let plan = PackPlan::new(Job {
+        main,
+        ..job(captures, clocks, notes, asked, &means)
+    });
     // Now everything of it that may go away with it was found.
     if let Some(workload) = &mut workload
         && let Err(error) = workload.end()
@@ -166,7 +193,6 @@ pub(super) fn run(what: What, asked: &Record) -> Result<ExitCode> {
     })?;
     say!("packing {captured}");
     deliver(plan, &place.delivery(Some(kept)), &signals)?;
-    folder.remove();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -208,17 +234,6 @@ fn job(
         redact: asked.output.redact,
         ..Job::default()
     }
-}
-
-/// The processes, if there are any of them.
-fn living(pids: &[u32]) -> Result<Vec<u32>> {
-    for pid in pids {
-        anyhow::ensure!(
-            Path::new(&format!("/proc/{pid}")).exists(),
-            "-p {pid}: there is no such process"
-        );
-    }
-    Ok(pids.to_vec())
 }
 
 /// The sources of a command, the main one first.
@@ -265,12 +280,13 @@ fn show(what: What, asked: &Record, means: &Means) -> Result<ExitCode> {
         if kind == Kind::OffCpu {
             match crate::offcpu::why_not() {
                 None => {
-                    text.push_str(&collector(&waits(asked)));
+                    text.push_str(&collector(&waits(asked), &target));
                     continue;
                 }
-                Some(why) => {
-                    text.push_str(&format!("# the BPF collector does not work here: {why}\n"))
-                }
+                Some(why) => text.push_str(&format!(
+                    "# the BPF collector does not work here: {why}{}\n",
+                    without(asked)
+                )),
             }
         }
         match means.perf(kind, &target) {
@@ -290,8 +306,31 @@ fn show(what: What, asked: &Record, means: &Means) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whom the collector records, for people.
+fn threads(options: &Options, target: &Target) -> String {
+    let list = |numbers: &[u32]| {
+        let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
+        numbers.join(", ")
+    };
+    let mut text = match target {
+        Target::All => "every process".to_owned(),
+        Target::Pids(pids) if pids.is_empty() => "the program and what it starts".to_owned(),
+        Target::Pids(pids) => format!("process {} and what they start", list(pids)),
+    };
+    if !options.tids.is_empty() {
+        text += &format!("; only thread {}", list(&options.tids));
+    }
+    if !options.comms.is_empty() {
+        text += &format!("; only threads named {}", options.comms.join(", "));
+    }
+    if let Some(cgroup) = &options.cgroup {
+        text += &format!("; only in cgroup {}", cgroup.display());
+    }
+    text
+}
+
 /// What the collector does, for people.
-fn collector(options: &Options) -> String {
+fn collector(options: &Options, target: &Target) -> String {
     let stacks = match (options.user_stacks, options.kernel_stacks) {
         (true, true) => "of program and kernel",
         (true, false) => "of the program",
@@ -305,7 +344,9 @@ fn collector(options: &Options) -> String {
     };
     format!(
         "# offcpu: the bundled BPF collector, on tp_btf/sched_switch and sched_waking -o offcpu.perf.data\n\
-         #   waits of {:?} and more; stacks: {stacks}; {wakers}; system calls and lock words\n",
-        options.min_block
+         #   waits of {:?} and more; stacks: {stacks}; {wakers}; system calls and lock words\n\
+         #   of {}\n",
+        options.min_block,
+        threads(options, target)
     )
 }

@@ -1,5 +1,6 @@
-//! Times as people type them.
+//! Times, and ways to take stacks, as people type them.
 
+use crate::perf::CallGraph;
 use std::time::Duration;
 
 /// Units with their length in nanoseconds, longest name first so that `ms` is not read as `s`.
@@ -34,9 +35,60 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Bytes of a stack that perf takes with a sample unless told otherwise, and at most
+/// (tools/perf/util/callchain.c).
+const STACK: u32 = 8192;
+const MOST_STACK: u32 = 65_528;
+
+/// Reads `fp`, `dwarf`, `dwarf,4096`, `lbr`, `none`: as perf's `--call-graph`.
+///
+/// # Errors
+/// What can be written.
+pub(super) fn call_graph(text: &str) -> Result<CallGraph, String> {
+    let (how, bytes) = match text.split_once(',') {
+        Some((how, bytes)) => (how, Some(bytes)),
+        None => (text, None),
+    };
+    match (how, bytes) {
+        ("none" | "no", None) => Ok(CallGraph::None),
+        ("fp", None) => Ok(CallGraph::Fp),
+        ("lbr", None) => Ok(CallGraph::Lbr),
+        ("dwarf", None) => Ok(CallGraph::Dwarf(STACK)),
+        ("dwarf", Some(bytes)) => match bytes.parse() {
+            Ok(bytes @ 8..=MOST_STACK) => Ok(CallGraph::Dwarf(bytes / 8 * 8)),
+            _ => Err(format!("dwarf takes 8 to {MOST_STACK} bytes of stack")),
+        },
+        _ => Err("write fp, dwarf, dwarf,BYTES, lbr or none".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stacks_are_written_as_for_perf() {
+        for (text, how) in [
+            ("fp", CallGraph::Fp),
+            ("none", CallGraph::None),
+            ("lbr", CallGraph::Lbr),
+            ("dwarf", CallGraph::Dwarf(8192)),
+            ("dwarf,4099", CallGraph::Dwarf(4096)),
+        ] {
+            assert_eq!(call_graph(text), Ok(how), "{text}");
+        }
+        for text in [
+            "",
+            "fp,8",
+            "dwarf,",
+            "dwarf,7",
+            "dwarf,65536",
+            "dwarf,8,8",
+            "x",
+        ] {
+            assert!(call_graph(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_have_units() {

@@ -27,6 +27,10 @@ const TRACEPOINTS: [(&str, &str); 4] = [
     ("offcpu_switch", "sched_switch"),
 ];
 
+/// Room in the maps `tids` and `comms` of `offcpu.bpf.c`.
+pub(super) const MAX_TIDS: usize = 4096;
+pub(super) const MAX_COMMS: usize = 256;
+
 /// The counters of one CPU.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -79,7 +83,8 @@ pub fn why_not() -> Option<String> {
 
 /// Bytes of the ring buffer: 8 MiB, more where many CPUs write into it.
 fn ring_bytes() -> u32 {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // All of them, whatever this process itself may use: that may be little in a cgroup.
+    let cpus = super::sideband::online_cpus().map_or(1, |cpus| cpus.len());
     let wanted = (cpus as u32).saturating_mul(256 << 10).next_power_of_two();
     wanted.clamp(8 << 20, 64 << 20)
 }
@@ -260,7 +265,7 @@ fn comm_key(comm: &str) -> Comm {
 }
 
 /// The id of a cgroup and how deep it is in the tree.
-fn cgroup_of(path: &Path) -> Result<(u64, u32)> {
+pub(super) fn cgroup_of(path: &Path) -> Result<(u64, u32)> {
     use std::os::unix::fs::MetadataExt;
     let path = std::fs::canonicalize(path)
         .with_context(|| format!("{}: no such cgroup", path.display()))?;

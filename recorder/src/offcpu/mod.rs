@@ -29,7 +29,7 @@ mod sideband;
 pub use load::why_not;
 
 use crate::source::{Capture, Source, Target};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use collector::Collector;
 use std::fs::File;
 use std::path::PathBuf;
@@ -54,6 +54,34 @@ pub struct Options {
     pub kernel_stacks: bool,
     /// Stacks of who wakes a thread.
     pub wakers: bool,
+}
+
+impl Options {
+    /// Whether these threads can be chosen, before anything is recorded: a filter that does
+    /// not work must not end in a recording of everybody.
+    ///
+    /// # Errors
+    /// Which cannot, and why.
+    pub fn check(&self) -> Result<()> {
+        for tid in &self.tids {
+            let is_there = std::path::Path::new(&format!("/proc/{tid}")).exists();
+            ensure!(is_there, "--tid {tid}: there is no such thread");
+        }
+        ensure!(
+            self.tids.len() <= load::MAX_TIDS,
+            "--tid takes {} threads at most",
+            load::MAX_TIDS
+        );
+        ensure!(
+            self.comms.len() <= load::MAX_COMMS,
+            "--comm takes {} names at most",
+            load::MAX_COMMS
+        );
+        if let Some(path) = &self.cgroup {
+            load::cgroup_of(path).map_err(|error| anyhow!("--cgroup {error:#}"))?;
+        }
+        Ok(())
+    }
 }
 
 impl Default for Options {
@@ -103,6 +131,7 @@ impl Source for OffCpu {
         if self.collector.is_some() {
             bail!("off-CPU collector: it was started already");
         }
+        crate::descriptors::raise();
         // The kernel takes as long to list its symbols as the programs to load.
         let kernel = std::thread::spawn(kernel::maps);
         let programs = load::Programs::load(&self.options)?;

@@ -5,7 +5,7 @@ use super::detail;
 use super::kernel::{KernelMap, Uname};
 use super::proc::{self, Files};
 use super::raw::{self, Frames, Interval, Raw, Waker};
-use super::sideband::SideBand;
+use super::sideband::{self, SideBand};
 use contend_perfdata::write::{
     EventSpec, FeatureSet, FileWriter, RecordBuffer, SampleFields, Stamp, feature_bit, flag, misc,
     record_type, sample,
@@ -396,15 +396,9 @@ fn features(events: &[EventSpec], uname: &Uname, command: &[String]) -> FeatureS
     features.text(feature_bit::ARCH, &uname.machine);
     let version = concat!("contend-record ", env!("CARGO_PKG_VERSION"));
     features.text(feature_bit::VERSION, version);
-    let cpus = |name| {
-        // SAFETY: takes no pointer.
-        let count = unsafe { libc::sysconf(name) };
-        u32::try_from(count).unwrap_or(0)
-    };
-    features.cpus(
-        cpus(libc::_SC_NPROCESSORS_CONF),
-        cpus(libc::_SC_NPROCESSORS_ONLN),
-    );
+    // Not by sysconf(3): that of musl tells the CPUs on which this process may run.
+    let online = sideband::online_cpus().map_or(0, |cpus| cpus.len());
+    features.cpus(sideband::present_cpus().max(online) as u32, online as u32);
     features.command(command);
     features.events(events);
     features.clock_resolution(1);

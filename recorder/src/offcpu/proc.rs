@@ -3,6 +3,7 @@
 use super::build_id;
 use contend_perfdata::write::{EventSpec, FileIdentity, Mapping, RecordBuffer, Stamp};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -30,12 +31,12 @@ impl Files {
         }
     }
 
-    /// The build-id of a mapped file, if it is still at its path.
-    fn build_id(&mut self, pid: u32, key: FileKey, path: &[u8]) -> Option<Vec<u8>> {
+    /// The build-id of a mapped file.
+    fn build_id(&mut self, pid: u32, key: FileKey, mapping: &Mapping<'_>) -> Option<Vec<u8>> {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let id = read_build_id(pid, key, path);
+        let id = read_build_id(pid, key, mapping);
         if self.known.len() < MAX_FILES {
             self.known.insert(key, id.clone());
         }
@@ -43,21 +44,29 @@ impl Files {
     }
 }
 
-fn read_build_id(pid: u32, key: FileKey, path: &[u8]) -> Option<Vec<u8>> {
-    // As the process sees it: it may have another root.
+fn read_build_id(pid: u32, key: FileKey, mapping: &Mapping<'_>) -> Option<Vec<u8>> {
+    // Looked at before it is opened: to open a device may do something to it.
+    let open = |path: &[u8], is_mapped: bool| {
+        let path = Path::new(OsStr::from_bytes(path));
+        let facts = std::fs::metadata(path).ok()?;
+        if !facts.is_file() || !is_mapped && facts.ino() != key.2 {
+            return None;
+        }
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+        options.open(path).ok()
+    };
+    // As the process sees it, which may have another root; as this one does, which `maps`
+    // tells of roots that are folders of its own; and what is mapped itself (root only),
+    // wherever it is and if it is nowhere.
     let mut inside = format!("/proc/{pid}/root").into_bytes();
-    inside.extend_from_slice(path);
-    let inside = Path::new(std::ffi::OsStr::from_bytes(&inside));
-    let facts = std::fs::metadata(inside).ok()?;
-    if !facts.is_file() || facts.ino() != key.2 {
-        return None;
-    }
-    let mut options = File::options();
-    let file = options
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(inside);
-    build_id::of_file(&file.ok()?)
+    inside.extend_from_slice(mapping.path);
+    let end = mapping.start.saturating_add(mapping.len);
+    let mapped = format!("/proc/{pid}/map_files/{:x}-{end:x}", mapping.start);
+    let file = open(&inside, false)
+        .or_else(|| open(mapping.path, false))
+        .or_else(|| open(mapped.as_bytes(), true));
+    build_id::of_file(&file?)
 }
 
 /// Writes what is known of a process; false when it is gone.
@@ -89,7 +98,7 @@ pub(super) fn write_process(
     for line in maps.split(|&byte| byte == b'\n') {
         if let Some((mut mapping, key)) = mapping(line) {
             if key.2 != 0
-                && let Some(id) = files.build_id(pid, key, mapping.path)
+                && let Some(id) = files.build_id(pid, key, &mapping)
             {
                 files.name(mapping.path, &id);
                 mapping.identity = FileIdentity::BuildId(id);

@@ -198,9 +198,15 @@ impl SideBand {
 }
 
 /// The CPUs of `/sys/devices/system/cpu/online`: `0-3,8`.
-fn online_cpus() -> io::Result<Vec<u32>> {
+pub(super) fn online_cpus() -> io::Result<Vec<u32>> {
     let list = std::fs::read_to_string("/sys/devices/system/cpu/online")?;
     Ok(cpus(&list))
+}
+
+/// How many CPUs the machine has, in use or not; 0 when it does not tell.
+pub(super) fn present_cpus() -> usize {
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/present");
+    cpus(&list.unwrap_or_default()).len()
 }
 
 fn cpus(list: &str) -> Vec<u32> {

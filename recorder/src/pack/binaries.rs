@@ -3,10 +3,11 @@
 use super::elf::{self, Elf, hex};
 use super::limits::Limits;
 use super::locate::{From, Located, Outcome, locate};
-use super::needs::{File, Identity, Needs};
+use super::needs::{File, Identity, Needs, Rank};
 use super::{kernel, vdso};
 use crate::say::bytes;
 use contend_bundle::{BuildIdList, layout};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -51,8 +52,8 @@ pub(super) struct Binaries {
 pub(super) fn choose(needs: &Needs, limits: &Limits, is_same_machine: bool) -> Binaries {
     let mut chosen = Binaries::default();
     let mut missing: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    // By member; whether it is code, and the recorded path.
-    let mut found: BTreeMap<String, (bool, String, Located)> = BTreeMap::new();
+    // By member; how much it is wanted, and the recorded path.
+    let mut found: BTreeMap<String, (Rank, String, Located)> = BTreeMap::new();
     for (file, used) in &files(needs) {
         let recorded = needs.build_ids.get(&file.path);
         match locate(file, used, recorded, is_same_machine) {
@@ -62,7 +63,9 @@ pub(super) fn choose(needs: &Needs, limits: &Limits, is_same_machine: bool) -> B
             }
             Outcome::Here(located) => {
                 let id = hex(&located.build_id);
-                let is_known = matches!(file.identity, Identity::BuildId(..)) || recorded.is_some();
+                // What one capture knows of a path another may not.
+                let is_known = matches!(file.identity, Identity::BuildId(..))
+                    || recorded.is_some() && needs.captures == 1;
                 if !is_known {
                     chosen.index.push(&id, &file.path);
                 }
@@ -75,8 +78,8 @@ pub(super) fn choose(needs: &Needs, limits: &Limits, is_same_machine: bool) -> B
                 };
                 let entry = found
                     .entry(member)
-                    .or_insert((false, text(&file.path), located));
-                entry.0 |= used.is_code;
+                    .or_insert((used.rank, text(&file.path), located));
+                entry.0 = entry.0.max(used.rank);
             }
         }
     }
@@ -86,9 +89,10 @@ pub(super) fn choose(needs: &Needs, limits: &Limits, is_same_machine: bool) -> B
             chosen.path(layout::binary(&hex(&id)), path);
         }
     }
-    // Code first, and of each kind the small ones: then the limit leaves out the fewest.
+    // What is wanted most first, and of each kind the small ones: then the limit leaves out
+    // the fewest.
     let mut ordered: Vec<_> = found.into_iter().collect();
-    ordered.sort_by_key(|(_, (is_code, _, located))| (!is_code, located.size));
+    ordered.sort_by_key(|(_, (rank, _, located))| (Reverse(*rank), located.size));
     let debug: Vec<_> = ordered
         .iter()
         .map(|(member, _)| format!("{member}.debug"))

@@ -92,8 +92,14 @@ pub(super) fn locate(
         candidates.sort_by_key(|candidate| candidate.path.starts_with("/proc"));
     }
     for candidate in candidates {
-        let Ok(open) = open(&candidate.path) else {
-            continue;
+        let open = match open(&candidate.path) {
+            Ok(open) => open,
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::PermissionDenied && !candidate.is_mapped {
+                    outcome = Outcome::Missing("this user may not read it");
+                }
+                continue;
+            }
         };
         let Ok(facts) = open.metadata() else {
             continue;
@@ -266,6 +272,7 @@ fn is_same_id(recorded: &[u8], found: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::needs::Rank;
     use super::*;
 
     fn file(path: &Path, identity: Identity) -> File {
@@ -365,7 +372,7 @@ mod tests {
             end: u64::MAX,
         };
         let used = Use {
-            is_code: true,
+            rank: Rank::Code,
             places: vec![place],
         };
         let gone = locate(&file(&path, identity(&id)), &Use::default(), None, true);

@@ -52,11 +52,28 @@ pub(super) struct Place {
     pub(super) end: u64,
 }
 
+/// How much a file is wanted when not all have room, the least first. By mappings alone:
+/// nothing is counted on the machine with the problem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Only data of it is mapped.
+    #[default]
+    Data,
+    /// Some process has code of it.
+    Code,
+    /// Some process runs it: the first code that it mapped.
+    Program,
+    /// A process that was to be recorded has code of it.
+    MainCode,
+    /// Such a process runs it.
+    MainProgram,
+}
+
 /// What is known of a mapped file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Use {
-    /// Whether it is mapped as code.
-    pub(super) is_code: bool,
+    /// How much it is wanted.
+    pub(super) rank: Rank,
     /// Some of its places.
     pub(super) places: Vec<Place>,
 }
@@ -64,6 +81,8 @@ pub(super) struct Use {
 /// What some captures need.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
+    /// How many captures.
+    pub(super) captures: usize,
     /// Mapped files.
     pub(super) files: BTreeMap<File, Use>,
     /// Build-ids that the captures know, by path.
@@ -76,6 +95,11 @@ pub(super) struct Needs {
     pub(super) modules: BTreeSet<Vec<u8>>,
     /// Versions of perf that wrote them.
     pub(super) recorders: BTreeSet<String>,
+    /// The processes that were to be recorded, and what they started, where that is not
+    /// everybody.
+    main: BTreeSet<u32>,
+    /// Processes whose program was seen.
+    begun: BTreeSet<u32>,
     /// What the captures say is wrong with them, for people.
     pub(super) notes: Vec<String>,
     /// Whether there was more than is kept.
@@ -83,11 +107,19 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// Adds what the capture at `path` needs.
+    /// Nothing yet; `main` are the processes that were to be recorded.
+    pub(super) fn of(main: &[u32]) -> Self {
+        Self {
+            main: main.iter().copied().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what the capture at `path` needs; its kind, if its events tell it.
     ///
     /// # Errors
     /// When it cannot be read, or is no perf.data.
-    pub(super) fn add(&mut self, path: &Path) -> Result<()> {
+    pub(super) fn add(&mut self, path: &Path) -> Result<Option<&'static str>> {
         let what = || format!("cannot read {}", path.display());
         let file = std::fs::File::open(path).with_context(what)?;
         let source = Arc::new(FileSource::new(file).with_context(what)?);
@@ -97,9 +129,16 @@ impl Needs {
             .num_threads(1)
             .build()
             .context("cannot start a thread")?;
+        let begin = || Found {
+            needs: Self {
+                main: self.main.clone(),
+                ..Self::default()
+            },
+            late: Vec::new(),
+        };
         let (found, report) = capture
             .walker(CHUNK)
-            .walk(&pool, Found::default, |found, batch| found.take(batch))
+            .walk(&pool, begin, |found, batch| found.take(batch))
             .with_context(what)?;
         for damage in &report.damage {
             self.notes.push(format!("{}: {damage}", file_name(path)));
@@ -110,6 +149,7 @@ impl Needs {
                 capture.absorb(&RawRecord::new(HEADER_BUILD_ID, misc, &body, pos));
             }
         }
+        self.captures += 1;
         let features = &capture.header().features;
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let host = text(&features.hostname);
@@ -125,7 +165,7 @@ impl Needs {
                 file_name(path)
             ));
         }
-        Ok(())
+        Ok(super::kind::of(capture.header()))
     }
 
     /// Adds a mapping.
@@ -152,8 +192,23 @@ impl Needs {
         let is_code = mmap
             .protection
             .map_or(!mmap.is_data, |bits| bits & EXECUTABLE != 0);
+        let pid = mmap.pid.unsigned_abs();
+        let is_main = self.main.contains(&pid);
+        // The kernel maps a program before what loads its libraries, and lists of mappings
+        // are by address, in which the program is in front of them.
+        let is_program = is_code
+            && mmap.path.starts_with(b"/")
+            && self.begun.len() < MAX_PIDS
+            && self.begun.insert(pid);
+        let rank = match (is_code, is_main, is_program) {
+            (false, ..) => Rank::Data,
+            (true, false, false) => Rank::Code,
+            (true, false, true) => Rank::Program,
+            (true, true, false) => Rank::MainCode,
+            (true, true, true) => Rank::MainProgram,
+        };
         let place = Place {
-            pid: mmap.pid.unsigned_abs(),
+            pid,
             start: mmap.start,
             end: mmap.start.saturating_add(mmap.length),
         };
@@ -162,18 +217,18 @@ impl Needs {
                 path: mmap.path.to_vec(),
                 identity,
             },
-            is_code,
+            rank,
             &[place],
         );
     }
 
-    fn file(&mut self, file: File, is_code: bool, places: &[Place]) {
+    fn file(&mut self, file: File, rank: Rank, places: &[Place]) {
         if self.files.len() >= MAX_FILES && !self.files.contains_key(&file) {
             self.is_full = true;
             return;
         }
         let seen = self.files.entry(file).or_default();
-        seen.is_code |= is_code;
+        seen.rank = seen.rank.max(rank);
         for place in places {
             // One place a process: they are all asked for the same file.
             let known = seen.places.iter().any(|it| it.pid == place.pid);
@@ -195,6 +250,20 @@ impl Needs {
         }
     }
 
+    /// A process began: it belongs to those of its parent.
+    fn fork(&mut self, pid: i32, parent: i32) {
+        let (Ok(pid), Ok(parent)) = (u32::try_from(pid), u32::try_from(parent)) else {
+            return;
+        };
+        // A number may be given again.
+        if pid != parent {
+            self.begun.remove(&pid);
+        }
+        if self.main.contains(&parent) && self.main.len() < MAX_PIDS {
+            self.main.insert(pid);
+        }
+    }
+
     fn process(&mut self, pid: i32) {
         match u32::try_from(pid) {
             Ok(0) | Err(_) => {}
@@ -207,7 +276,7 @@ impl Needs {
 
     fn merge(&mut self, other: Self) {
         for (file, seen) in other.files {
-            self.file(file, seen.is_code, &seen.places);
+            self.file(file, seen.rank, &seen.places);
         }
         for (path, ids) in other.build_ids {
             for id in ids {
@@ -215,6 +284,7 @@ impl Needs {
             }
         }
         self.pids.extend(other.pids);
+        self.main.extend(other.main);
         self.modules.extend(other.modules);
         self.is_full |= other.is_full;
     }
@@ -245,8 +315,17 @@ impl Found {
                     self.needs.process(mmap.pid);
                     self.needs.map(&mmap);
                 }
-                Ok(Some(SideBand::Comm { pid, .. } | SideBand::Fork { pid, .. })) => {
+                Ok(Some(SideBand::Comm { pid, exec, .. })) => {
                     self.needs.process(pid);
+                    if exec {
+                        self.needs.begun.remove(&pid.unsigned_abs());
+                    }
+                }
+                Ok(Some(SideBand::Fork {
+                    pid, parent_pid, ..
+                })) => {
+                    self.needs.process(pid);
+                    self.needs.fork(pid, parent_pid);
                 }
                 _ => {}
             }
@@ -260,4 +339,59 @@ pub(super) fn file_name(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(needs: &mut Needs, pid: i32, start: u64, path: &str, protection: u32) {
+        needs.map(&Mmap {
+            pid,
+            tid: pid,
+            start,
+            length: 0x1000,
+            file_offset: 0,
+            path: path.as_bytes().into(),
+            file: FileId::Unknown,
+            protection: Some(protection),
+            flags: 2,
+            is_data: protection & EXECUTABLE == 0,
+            mode: CpuMode::User,
+        });
+    }
+
+    fn rank(needs: &Needs, path: &str) -> Rank {
+        let file = needs.files.keys().find(|file| file.path == path.as_bytes());
+        needs.files[file.unwrap()].rank
+    }
+
+    #[test]
+    fn what_the_recorded_program_runs_is_wanted_most() {
+        let mut needs = Needs::of(&[10]);
+        map(&mut needs, 10, 0x1000, "/bin/main", 1);
+        map(&mut needs, 10, 0x2000, "/bin/main", 5);
+        map(&mut needs, 10, 0x9000, "/lib/libc", 5);
+        map(&mut needs, 10, 0xa000, "/data", 1);
+        map(&mut needs, 20, 0x2000, "/bin/other", 5);
+        map(&mut needs, 20, 0x9000, "/lib/libc", 5);
+        map(&mut needs, 20, 0xb000, "/lib/theirs", 5);
+        // What it starts is its own, and runs what it executes.
+        needs.fork(11, 10);
+        map(&mut needs, 11, 0x9000, "/lib/late", 5);
+        needs.begun.remove(&11);
+        map(&mut needs, 11, 0x2000, "/bin/child", 5);
+        let order = [
+            ("/data", Rank::Data),
+            ("/lib/theirs", Rank::Code),
+            ("/bin/other", Rank::Program),
+            ("/lib/libc", Rank::MainCode),
+            ("/bin/main", Rank::MainProgram),
+            ("/bin/child", Rank::MainProgram),
+        ];
+        for (path, wanted) in order {
+            assert_eq!(rank(&needs, path), wanted, "{path}");
+        }
+        assert!(order.is_sorted_by_key(|(_, rank)| *rank));
+    }
 }

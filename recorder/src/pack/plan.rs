@@ -15,9 +15,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Descriptors that packing wants: files of processes that may end are kept open.
-const OPEN_FILES: u64 = 65_536;
-
 /// A capture that is packed.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
@@ -52,6 +49,9 @@ pub struct Job {
     pub redact: bool,
     /// How much is packed.
     pub limits: Limits,
+    /// The processes that were to be recorded, where that is not everybody: what they run
+    /// goes in before what others run.
+    pub main: Vec<u32>,
 }
 
 /// A capture with the bytes in it that are blanked.
@@ -83,20 +83,19 @@ impl Plan {
     /// # Errors
     /// A capture that cannot be read, or cannot be redacted.
     pub fn new(job: Job) -> Result<Self> {
-        raise_open_files();
+        crate::descriptors::raise();
         let mut host = facts::host();
         let redaction = Redaction::new(job.redact, host.name.as_deref());
-        let mut needs = Needs::default();
+        let mut needs = Needs::of(&job.main);
         let mut captures = Vec::new();
         let mut notes = job.notes;
         let said = notes.len();
-        for input in job.inputs {
-            // One that the analyzer, too, will say is damaged is packed all the same.
-            if let Err(error) = needs.add(&input.file) {
-                if captures.is_empty() && input.kind.is_none() {
-                    return Err(error);
-                }
-                notes.push(format!("{error:#}"));
+        for mut input in job.inputs {
+            match needs.add(&input.file) {
+                Ok(kind) => input.kind = input.kind.or(kind.map(str::to_owned)),
+                Err(error) if captures.is_empty() && input.kind.is_none() => return Err(error),
+                // One that the analyzer, too, will say is damaged is packed all the same.
+                Err(error) => notes.push(format!("{error:#}")),
             }
             let blanks = redaction.ranges(&input.file)?;
             captures.push(PlannedCapture { input, blanks });
@@ -124,7 +123,20 @@ impl Plan {
             notes.push("binaries were left out, as asked".into());
         }
         notes.append(&mut binaries.notes);
-        let lists = jit::lists(&needs);
+        let mut lists = jit::lists(&needs);
+        // Decided here, so that the manifest, which is in front, tells of it.
+        lists.retain(|list| {
+            let size = std::fs::metadata(&list.path).map_or(0, |facts| facts.len());
+            let fits = size <= job.limits.code_list;
+            if !fits {
+                notes.push(format!(
+                    "not packed, larger than what is packed of a list of made code: {} ({})",
+                    list.path.display(),
+                    crate::say::bytes(size)
+                ));
+            }
+            fits
+        });
         if redaction.is_on() {
             host.name = None;
             notes.push("host name, command lines and user names were left out, as asked; paths and thread names in captures stay".into());
@@ -229,21 +241,6 @@ pub fn member_name(path: &Path, taken: &[String]) -> String {
         member = format!("{stem}-{number}{CAPTURE_SUFFIX}");
     }
     member
-}
-
-/// As many open files as the system allows.
-fn raise_open_files() {
-    // SAFETY: plain data and valid places for it.
-    unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
-            limit.rlim_cur = limit
-                .rlim_max
-                .min(OPEN_FILES as libc::rlim_t)
-                .max(limit.rlim_cur);
-            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,11 @@ const HOSTNAME: u32 = 3;
 const CMDLINE: u32 = 11;
 /// The bytes of a feature that are looked at: a command line is no longer.
 const MAX_FEATURE: u64 = 4 << 20;
+/// `PERF_RECORD_USER_TYPE_START` and `PERF_RECORD_HEADER_FEATURE` (tools/lib/perf/include/perf/event.h).
+const FIRST_USER_RECORD: u32 = 64;
+const HEADER_FEATURE: u32 = 80;
+/// Records in front of the kernel's that are looked at: there is one a feature and event.
+const MAX_RECORDS: usize = 10_000;
 
 /// What is taken out of texts.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +119,8 @@ impl Redaction {
             );
         };
         let mut ranges = Vec::new();
-        for (bit, section) in header.sections(&file) {
+        let sections = header.sections(&file).into_iter();
+        for (bit, section) in sections.chain(header.records(&file)) {
             match bit {
                 HOSTNAME => ranges.push(section.start + 4..section.end),
                 CMDLINE => header.strings(&file, section, &mut ranges),
@@ -130,6 +136,7 @@ impl Redaction {
 /// The file header as far as it says where the features are.
 struct Header {
     is_big: bool,
+    data: u64,
     table: u64,
     features: [u64; 4],
     length: u64,
@@ -161,6 +168,7 @@ impl Header {
         }
         Ok(Some(Self {
             is_big,
+            data: word(40),
             table: word(40).saturating_add(word(48)),
             features: [word(72), word(80), word(88), word(96)],
             length,
@@ -189,6 +197,34 @@ impl Header {
             Some((bit, offset..end))
         };
         (0..).zip(bits).filter_map(section).collect()
+    }
+
+    /// The features that stand as records in front of what the kernel told, as the off-CPU
+    /// collector writes them for files that get no end.
+    fn records(&self, file: &File) -> Vec<(u32, Range<u64>)> {
+        let mut found = Vec::new();
+        let mut at = self.data;
+        for _ in 0..MAX_RECORDS {
+            let mut bytes = [0; 16];
+            if file.read_exact_at(&mut bytes, at).is_err() {
+                break;
+            }
+            let mut cursor = contend_perfdata::Cursor::new(&bytes, self.endian());
+            let (Some(kind), Some(_), Some(size), Some(feature)) =
+                (cursor.u32(), cursor.u16(), cursor.u16(), cursor.u64())
+            else {
+                break;
+            };
+            let next = at.saturating_add(u64::from(size));
+            if kind < FIRST_USER_RECORD || size < 8 || next > self.length {
+                break;
+            }
+            if kind == HEADER_FEATURE && size >= 16 {
+                found.extend(u32::try_from(feature).map(|bit| (bit, at + 16..next)));
+            }
+            at = next;
+        }
+        found
     }
 
     /// The strings of a list: their number, then each with its length in front.

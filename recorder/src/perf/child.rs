@@ -119,6 +119,10 @@ impl Source for PerfSource {
         }
     }
 
+    fn remarks(&self) -> Vec<String> {
+        self.plan.notes.clone()
+    }
+
     fn poll(&mut self) -> anyhow::Result<bool> {
         let Some(process) = &mut self.process else {
             return Ok(false);
@@ -131,12 +135,8 @@ impl Source for PerfSource {
         if status.success() {
             return Ok(false);
         }
-        bail!(
-            "{}: {}: {}",
-            self.kind(),
-            how(status),
-            messages::essence(&self.said())
-        )
+        // As `stop` says it once more, for the notes.
+        bail!("{}: {}", how(status), messages::essence(&self.said()))
     }
 
     fn stop(&mut self) -> anyhow::Result<Capture> {

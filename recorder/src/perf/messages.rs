@@ -127,6 +127,9 @@ const KNOWN: &[Known] = &[
     ),
 ];
 
+/// What perf says when all is well, with `--control`.
+const USUAL: &[&str] = &["Events enabled", "Events disabled"];
+
 fn find(text: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| text.contains(known.says))
 }
@@ -155,7 +158,7 @@ pub(super) fn essence(text: &str) -> String {
     let chosen = match error {
         Some("") => behind.next(),
         Some(line) => Some(line),
-        None => lines().next_back(),
+        None => lines().rfind(|line| !USUAL.contains(line)),
     };
     chosen.map_or_else(
         || "perf said nothing".to_owned(),
@@ -247,6 +250,8 @@ mod tests {
         );
         assert_eq!(essence("one\ntwo\n\n"), "perf: two");
         assert_eq!(essence(""), "perf said nothing");
+        assert_eq!(essence("one\nEvents enabled\n"), "perf: one");
+        assert_eq!(essence("Events enabled\n"), "perf said nothing");
         assert!(essence(&"x".repeat(10_000)).len() < 200);
     }
 

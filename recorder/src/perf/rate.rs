@@ -69,6 +69,12 @@ pub(super) fn spe_period(
     filtered: bool,
     options: &PerfOptions,
 ) -> Result<Choice, Refusal> {
+    if options.frequency.is_some() {
+        return Err(Refusal::with(
+            "SPE samples every so many operations, not so many times a second",
+            "leave -F out, or give -c N",
+        ));
+    }
     if let Some(period) = options.period {
         if period < least {
             return Err(Refusal::with(

@@ -1,6 +1,5 @@
 //! A source, and another for where it does not work.
 
-use crate::say::say;
 use crate::source::{Capture, Source};
 use anyhow::{Context, Result};
 
@@ -12,18 +11,18 @@ pub struct WithFallback {
     source: Box<dyn Source>,
     fallback: Option<Make>,
     /// What it is instead, for people.
-    instead: &'static str,
+    instead: String,
     note: Option<String>,
 }
 
 impl WithFallback {
     /// `source`, or what `fallback` makes; `instead` says what that means.
     #[must_use]
-    pub fn new(source: Box<dyn Source>, fallback: Make, instead: &'static str) -> Self {
+    pub fn new(source: Box<dyn Source>, fallback: Make, instead: impl Into<String>) -> Self {
         Self {
             source,
             fallback: Some(fallback),
-            instead,
+            instead: instead.into(),
             note: None,
         }
     }
@@ -45,10 +44,14 @@ impl Source for WithFallback {
             Ok(source)
         });
         self.source = second.with_context(|| format!("{first}; nor does perf record it"))?;
-        let note = format!("{first}: {}", self.instead);
-        say!("{note}");
-        self.note = Some(note);
+        self.note = Some(format!("{first}: {}", self.instead));
         Ok(())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks: Vec<_> = self.note.iter().cloned().collect();
+        remarks.extend(self.source.remarks());
+        remarks
     }
 
     fn poll(&mut self) -> Result<bool> {
@@ -57,7 +60,7 @@ impl Source for WithFallback {
 
     fn stop(&mut self) -> Result<Capture> {
         let mut capture = self.source.stop()?;
-        capture.notes.extend(self.note.take());
+        capture.notes.splice(0..0, self.note.take());
         Ok(capture)
     }
 }

@@ -45,11 +45,12 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Forks a process for this command line. It does nothing yet.
+    /// Forks a process for this command line. It does nothing yet. With `is_aside` it will
+    /// print to standard error: standard output is for the bundle then.
     ///
     /// # Errors
     /// When there is no such program, or no process can be made.
-    pub fn prepare(command: &[OsString]) -> Result<Self> {
+    pub fn prepare(command: &[OsString], is_aside: bool) -> Result<Self> {
         let name = command.first().context("no command behind --")?;
         let program = find(name)?;
         let text = |text: &OsStr| CString::new(text.as_bytes());
@@ -61,14 +62,30 @@ impl Workload {
             .context("a zero byte in the command")?;
         let mut pointers: Vec<_> = arguments.iter().map(|argument| argument.as_ptr()).collect();
         pointers.push(std::ptr::null());
+        // What shells do with a script that does not name its own; not with what is for
+        // another machine.
+        let mut by_shell = Vec::new();
+        if !is_elf(&program) {
+            by_shell.extend([c"/bin/sh".as_ptr(), path.as_ptr()]);
+            by_shell.extend(pointers.iter().skip(1));
+        }
         let (go_read, go) = pipe()?;
         let (failure, failure_write) = pipe()?;
         // SAFETY: the child calls nothing but functions that are safe after a fork
-        // (read, sigaction, execv, write, _exit) on memory that was made before it.
+        // (close, read, signal, dup2, execv, write, _exit) on memory that was made before it.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             // SAFETY: see above.
-            unsafe { become_program(&go_read, go.as_raw_fd(), &failure_write, &path, &pointers) }
+            unsafe {
+                become_program(
+                    &go_read,
+                    go.as_raw_fd(),
+                    &failure_write,
+                    is_aside,
+                    [&pointers, &by_shell],
+                    &path,
+                )
+            }
         }
         ensure!(
             pid > 0,
@@ -179,14 +196,15 @@ impl Drop for Workload {
 /// The child's part.
 ///
 /// # Safety
-/// Only between fork and exec; `arguments` ends with a null pointer and points to
-/// strings.
+/// Only between fork and exec; both lists of arguments, of the program and of a shell in
+/// its place (which may be empty), end with a null pointer and point to strings.
 unsafe fn become_program(
     go: &File,
     go_write: libc::c_int,
     failure: &File,
+    is_aside: bool,
+    [arguments, by_shell]: [&[*const libc::c_char]; 2],
     path: &CString,
-    arguments: &[*const libc::c_char],
 ) -> ! {
     // SAFETY: plain system calls on valid memory and open files.
     unsafe {
@@ -207,7 +225,13 @@ unsafe fn become_program(
         }
         // Rust ignores it, and ignored signals survive an exec.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        if is_aside {
+            libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO);
+        }
         libc::execv(path.as_ptr(), arguments.as_ptr());
+        if *libc::__errno_location() == libc::ENOEXEC && !by_shell.is_empty() {
+            libc::execv(by_shell[0], by_shell.as_ptr());
+        }
         let error = (*libc::__errno_location()).to_ne_bytes();
         libc::write(failure.as_raw_fd(), error.as_ptr().cast(), error.len());
         libc::_exit(127)
@@ -229,10 +253,11 @@ fn pipe() -> Result<(File, File)> {
 /// The file that a shell would run.
 fn find(name: &OsStr) -> Result<PathBuf> {
     if name.as_bytes().contains(&b'/') {
+        let shown = name.to_string_lossy();
+        ensure!(Path::new(name).exists(), "cannot run {shown}: no such file");
         ensure!(
-            Path::new(name).exists(),
-            "cannot run {}: no such file",
-            name.to_string_lossy()
+            is_executable(Path::new(name)),
+            "cannot run {shown}: it is not executable"
         );
         return Ok(name.into());
     }
@@ -241,6 +266,12 @@ fn find(name: &OsStr) -> Result<PathBuf> {
         .map(|folder| folder.join(name))
         .find(|path| is_executable(path))
         .with_context(|| format!("cannot run {}: not in PATH", name.to_string_lossy()))
+}
+
+fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && &magic == b"\x7fELF"
 }
 
 /// Whether this is a file that its user may execute.
@@ -255,6 +286,17 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Another process writes it: what this one has open for writing is for a moment also
+    /// open in what other tests start meanwhile, and cannot be executed.
+    fn script(file: &Path, line: &str) {
+        let written = std::process::Command::new("sh")
+            .args(["-c", "printf '%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""])
+            .arg(file)
+            .arg(line)
+            .status();
+        assert!(written.unwrap().success());
+    }
 
     fn command(words: &[&str]) -> Vec<OsString> {
         words.iter().map(OsString::from).collect()
@@ -272,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
         let script = format!("echo $$ > {}; exit 3", file.display());
-        let mut workload = Workload::prepare(&command(&["sh", "-c", &script])).unwrap();
+        let mut workload = Workload::prepare(&command(&["sh", "-c", &script]), false).unwrap();
         std::thread::sleep(Duration::from_millis(30));
         assert!(!file.exists() && !workload.is_over());
         workload.run().unwrap();
@@ -283,7 +325,7 @@ mod tests {
 
     #[test]
     fn who_does_not_run_leaves_nothing() {
-        let workload = Workload::prepare(&command(&["sleep", "100"])).unwrap();
+        let workload = Workload::prepare(&command(&["sleep", "100"]), false).unwrap();
         let path = format!("/proc/{}", workload.pid());
         assert!(Path::new(&path).exists());
         drop(workload);
@@ -292,23 +334,43 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_named() {
-        for words in [vec!["no-such-program-here"], vec!["/no/such"], vec![]] {
-            assert!(Workload::prepare(&command(&words)).is_err(), "{words:?}");
-        }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("no-program");
         std::fs::write(&file, "text").unwrap();
-        let mut workload = Workload::prepare(&[file.clone().into()]).unwrap();
+        let text = file.to_str().unwrap();
+        for words in [
+            vec!["no-such-program-here"],
+            vec!["/no/such"],
+            vec![text],
+            vec!["/"],
+            vec![],
+        ] {
+            let words = command(&words);
+            assert!(Workload::prepare(&words, false).is_err(), "{words:?}");
+        }
+        // What only the kernel sees.
+        script(&file, "#!/no/such/interpreter");
+        let mut workload = Workload::prepare(&[file.into()], false).unwrap();
         let error = workload.run().unwrap_err().to_string();
         assert!(
-            error.contains("no-program") && error.contains("ermission"),
+            error.contains("no-program") && error.contains("No such file"),
             "{error}"
         );
     }
 
     #[test]
+    fn a_script_that_names_no_shell_is_run_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("script");
+        script(&file, "exit $1");
+        let mut workload = Workload::prepare(&[file.into(), "7".into()], false).unwrap();
+        workload.run().unwrap();
+        assert_eq!(end(&mut workload), Ended::Exited(7));
+    }
+
+    #[test]
     fn it_is_ended_when_the_time_is_up() {
-        let mut workload = Workload::prepare(&command(&["sleep", "100"])).unwrap();
+        let mut workload = Workload::prepare(&command(&["sleep", "100"]), false).unwrap();
         workload.run().unwrap();
         workload.end().unwrap();
         assert_eq!(workload.ended(), Some(Ended::Killed(libc::SIGTERM)));

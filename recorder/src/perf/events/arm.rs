@@ -6,6 +6,9 @@ use super::{Events, LDLAT, Sampling, mode};
 use crate::host::{Host, Machine};
 use crate::refusal::Refusal;
 
+/// The largest threshold of SPE, in cycles.
+const MOST_LATENCY: u32 = 4095;
+
 /// SPE: loads and stores that are slow, or with `filtered` off all operations.
 pub(super) fn spe(
     host: &Host,
@@ -27,6 +30,15 @@ pub(super) fn spe(
             "name another with --perf PATH",
         ));
     }
+    // PMSLATFR_EL1.MINLAT has 12 bits.
+    if let Some(cycles) = options.ldlat.filter(|&cycles| cycles > MOST_LATENCY) {
+        return Err(Refusal::with(
+            format!(
+                "SPE takes a latency threshold of {MOST_LATENCY} cycles at most, {cycles} was asked for"
+            ),
+            "give a smaller one",
+        ));
+    }
     let privileged = host.rights.perfmon();
     let mut choices = Vec::new();
     for pmu in &pmus {
@@ -44,7 +56,7 @@ pub(super) fn spe(
         if filtered {
             terms.extend(["load_filter=1".to_owned(), "store_filter=1".to_owned()]);
         }
-        terms.extend(latency.map(|cycles| format!("min_latency={}", cycles.min(4095))));
+        terms.extend(latency.map(|cycles| format!("min_latency={cycles}")));
         let what = if filtered {
             "loads and stores"
         } else {

@@ -103,7 +103,7 @@ fn memory(
         Vendor::Intel => intel::loads_and_stores(host, options),
         Vendor::Amd | Vendor::Hygon => amd::ibs(host, target, options),
         Vendor::Arm => arm::spe(host, tool, true, options),
-        Vendor::Power => power::marked(host),
+        Vendor::Power => power::marked(host, options),
         Vendor::Other(_) => Err(no_source(
             host,
             "its kernel driver has no event for memory accesses",

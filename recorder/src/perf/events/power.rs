@@ -1,11 +1,17 @@
 //! Marked loads and stores of Power (arch/powerpc/perf/isa207-common.c).
 
-use super::super::plan::Choice;
+use super::super::plan::{Choice, PerfOptions};
 use super::{Events, mode, no_source};
 use crate::host::Host;
 use crate::refusal::Refusal;
 
-pub(super) fn marked(host: &Host) -> Result<Events, Refusal> {
+pub(super) fn marked(host: &Host, options: &PerfOptions) -> Result<Events, Refusal> {
+    if options.ldlat.is_some() {
+        return Err(Refusal::with(
+            format!("{} has no latency threshold for loads", host.cpu.name),
+            "leave --ldlat out",
+        ));
+    }
     let Some(pmu) = host.pmu("cpu").filter(|pmu| pmu.has_event("mem-loads")) else {
         return Err(no_source(
             host,

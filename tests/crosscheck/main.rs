@@ -16,6 +16,7 @@ mod latency;
 mod made;
 mod oracle;
 mod planted;
+mod sorted;
 mod spe_latency;
 mod waiting;
 

@@ -18,6 +18,7 @@ mod oracle;
 mod planted;
 mod sorted;
 mod spe_latency;
+mod spe_lines;
 mod waiting;
 
 use common::{compare, skipped};

@@ -17,6 +17,7 @@ mod made;
 mod oracle;
 mod planted;
 mod sorted;
+mod spe_cpus;
 mod spe_latency;
 mod spe_lines;
 mod waiting;

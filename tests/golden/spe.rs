@@ -218,6 +218,51 @@ fn a_table_of_the_user_is_taken() {
     );
 }
 
+/// Two CPUs use one line, one writes offset 0 and the other reads what it is told to.
+fn of_two_cpus(read: u64) -> SpeCapture {
+    let mut capture = SpeCapture::new(2);
+    for cpu in 0..2u32 {
+        let plans: Vec<SpePlan> = (0..40u64)
+            .map(|number| SpePlan {
+                operation: Some((1, u8::from(cpu == 0))),
+                source: (cpu == 1).then_some(9),
+                pc: Some((SpeCapture::TEXT + 4 * u64::from(cpu), 0)),
+                data: Some(SpeCapture::HEAP + u64::from(cpu) * read),
+                latencies: [Some(200), None, None],
+                timestamp: Some(1_000 * (number + 1)),
+                ..SpePlan::default()
+            })
+            .collect();
+        capture.chunk(cpu, &plans, 64);
+    }
+    capture
+}
+
+/// Nothing tells threads: CPUs stand for them, and the report says so.
+#[test]
+fn cpus_stand_for_threads_that_are_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (read, verdict) in [(16, "false_sharing"), (0, "true_sharing")] {
+        let path = written(&of_two_cpus(read), Container::File, folder.path());
+        let document = contend_on(&path, &["c2c", "--json"]).json("c2c");
+        let line = &document["lines"][0];
+        assert_eq!(line["verdict"], verdict, "{line}");
+        assert_eq!(line["judged_by"], "cpu");
+        let who = |list: &str| (line[list][0]["tid"].clone(), line[list][0]["cpu"].clone());
+        assert_eq!(who("writers"), (json!(-1), json!(0)));
+        assert_eq!(who("readers"), (json!(-1), json!(1)));
+        let table = contend_on(&path, &["c2c"]).text();
+        for part in [
+            &format!("{} by CPU", verdict.replace('_', " ")),
+            "CPUs stand for threads",
+            "1 CPU wrote 1 offset, 1 CPU read 1 offset",
+            "writers: CPU 0 40× at 0x0",
+        ] {
+            assert!(table.contains(part), "{part}: {table}");
+        }
+    }
+}
+
 /// Switches tell threads where records do not.
 #[test]
 fn threads_come_from_switches_without_contexts() {

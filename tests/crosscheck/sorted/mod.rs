@@ -6,7 +6,7 @@
 //! the truth. A group that is told apart by something that tests do not know (the class
 //! of a data source, a function without a name) is found by what it holds.
 
-mod packets;
+pub(crate) mod packets;
 mod planted;
 mod realistic;
 mod spe;

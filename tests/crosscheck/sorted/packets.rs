@@ -5,10 +5,20 @@
 
 use crate::common::compare::hex;
 use serde_json::Value;
+use std::ops::Range;
 use std::path::Path;
 
 /// `PERF_RECORD_AUXTRACE`, behind whose record its bytes are.
 const AUXTRACE: u32 = 71;
+
+/// `PERF_RECORD_SWITCH_CPU_WIDE`.
+const SWITCH_CPU_WIDE: u32 = 15;
+
+/// A type of records that does not exist.
+const NOBODYS: u32 = 200;
+
+/// Bytes of a context packet.
+const CONTEXT: usize = 5;
 
 /// Metrics by the index of their counter packet.
 pub(super) const METRICS: [&str; 3] = ["weight", "issue", "translation"];
@@ -22,6 +32,8 @@ pub(super) struct Record {
     pub(super) events: u64,
     pub(super) code: Option<u64>,
     pub(super) context: Option<u32>,
+    /// Where in its chunk that is.
+    context_at: Option<usize>,
     /// Total, issue, translation.
     pub(super) latencies: [Option<u64>; 3],
     /// Virtual address of the instruction.
@@ -49,24 +61,53 @@ fn word(bytes: &[u8], at: usize, len: usize) -> u64 {
     each.fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// CPU and bytes of every chunk, in the order of the file.
-fn chunks(bytes: &[u8]) -> Vec<(u32, &[u8])> {
+/// Type and place of every record, and what is behind those with bytes behind them.
+fn walk(bytes: &[u8]) -> Vec<(u32, usize, Range<usize>)> {
     let (start, len) = (word(bytes, 40, 8) as usize, word(bytes, 48, 8) as usize);
-    let (mut at, mut chunks) = (start, Vec::new());
+    let (mut at, mut records) = (start, Vec::new());
     let end = (start + len).min(bytes.len());
     while at + 48 <= end {
-        let size = word(bytes, at + 6, 2) as usize;
-        let next = at + size;
-        if word(bytes, at, 4) as u32 == AUXTRACE {
-            let len = word(bytes, at + 8, 8) as usize;
-            let inside = next..(next + len).min(end);
-            chunks.push((word(bytes, at + 40, 4) as u32, &bytes[inside]));
-            at = next + len;
-        } else {
-            at = next;
+        let kind = word(bytes, at, 4) as u32;
+        let body_end = at + word(bytes, at + 6, 2) as usize;
+        let next = match kind {
+            AUXTRACE => body_end + word(bytes, at + 8, 8) as usize,
+            _ => body_end,
+        };
+        records.push((kind, at, body_end..next.min(end)));
+        at = next;
+    }
+    records
+}
+
+/// CPU and place of every chunk, in the order of the file.
+fn chunks(bytes: &[u8]) -> Vec<(u32, Range<usize>)> {
+    let all = walk(bytes).into_iter();
+    all.filter(|(kind, ..)| *kind == AUXTRACE)
+        .map(|(_, at, chunk)| (word(bytes, at + 40, 4) as u32, chunk))
+        .collect()
+}
+
+/// The capture without anything that tells threads: padding in place of context packets,
+/// and switches of a type that nobody knows.
+pub(crate) fn without_threads(file: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).unwrap();
+    let mut contexts = Vec::new();
+    for (cpu, chunk) in chunks(&bytes) {
+        let records = read_all(cpu, &bytes[chunk.clone()]).expect("intact records");
+        contexts.extend(records.iter().map(|record| {
+            let at = record.context_at.expect("a context packet");
+            chunk.start + at
+        }));
+    }
+    for at in contexts {
+        bytes[at..at + CONTEXT].fill(0);
+    }
+    for (kind, at, _) in walk(&bytes) {
+        if kind == SWITCH_CPU_WIDE {
+            bytes[at..at + 4].copy_from_slice(&NOBODYS.to_le_bytes());
         }
     }
-    chunks
+    bytes
 }
 
 /// Virtual addresses are 56 bits; the kernel's are filled up with ones.
@@ -140,7 +181,10 @@ fn read_all(cpu: u32, bytes: &[u8]) -> Option<Vec<Record>> {
             }
             _ if header & 0xcf == 0x42 => record.events = payload,
             _ if header & 0xcf == 0x43 => record.code = Some(payload),
-            _ if header & 0xfc == 0x64 => record.context = Some(payload as u32),
+            _ if header & 0xfc == 0x64 => {
+                record.context = Some(payload as u32);
+                record.context_at = Some(at - CONTEXT);
+            }
             _ if header & 0xfc == 0x48 => record.operation = Some((header & 3, payload as u8)),
             _ => return None,
         }
@@ -154,10 +198,10 @@ pub(super) fn records(bytes: &[u8], slots: Option<usize>) -> Vec<Record> {
     let mut records = Vec::new();
     for (cpu, chunk) in chunks(bytes) {
         let Some(len) = slots else {
-            records.extend(read_all(cpu, chunk).expect("intact records"));
+            records.extend(read_all(cpu, &bytes[chunk]).expect("intact records"));
             continue;
         };
-        for slot in chunk.chunks(len) {
+        for slot in bytes[chunk].chunks(len) {
             let read = read_all(cpu, slot).unwrap_or_default();
             records.extend(<[Record; 1]>::try_from(read).into_iter().flatten());
         }

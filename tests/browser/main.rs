@@ -10,7 +10,7 @@ mod latency;
 
 use common::{contend, off_cpu, run, shared_captures, skipped};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -32,12 +32,32 @@ fn browser() -> Option<&'static str> {
     found
 }
 
-/// What the browser makes of a page, as text, behind its scripts.
+/// What the browser makes of a page, as text, behind its scripts. One that shows nothing
+/// or hangs is started again: it consists of many processes, and of these one may die.
 fn dom(browser: &str, scratch: &Path, url: &str) -> String {
+    let mut said = String::new();
+    for _ in 0..3 {
+        let output = shown(browser, scratch, url);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if text.contains('<') {
+            return text;
+        }
+        said = format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    panic!("{browser} shows nothing of {url}: {said}");
+}
+
+fn shown(browser: &str, scratch: &Path, url: &str) -> Output {
     let profile = tempfile::tempdir_in(scratch).unwrap();
     let log = scratch.join("net-log.json");
-    let mut command = Command::new(browser);
+    // Five minutes are for a hanging one.
+    let mut command = Command::new("timeout");
     command
+        .args(["-k", "10", "300", browser])
         .args([
             "--headless",
             "--no-sandbox",
@@ -49,6 +69,8 @@ fn dom(browser: &str, scratch: &Path, url: &str) -> String {
             "--disable-background-networking",
             "--disable-sync",
         ])
+        // Containers have little shared memory.
+        .arg("--disable-dev-shm-usage")
         .args(["--disable-component-update", "--window-size=1200,900"])
         .args(["--virtual-time-budget=3000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -59,7 +81,7 @@ fn dom(browser: &str, scratch: &Path, url: &str) -> String {
     // A browser that still writes into its folder must not fail the test.
     std::thread::sleep(Duration::from_millis(200));
     drop(std::fs::remove_dir_all(profile.path()));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    output
 }
 
 /// A flamegraph of time on the CPU of a recorded program.

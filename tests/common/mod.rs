@@ -123,7 +123,8 @@ pub(crate) fn contend_reading(bytes: &[u8], args: &[&str]) -> Run {
 /// What a run cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    pub(crate) seconds: f64,
+    /// Of all its threads, in itself and in the kernel.
+    pub(crate) cpu_seconds: f64,
     pub(crate) peak_mb: f64,
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn contend_measured(capture: &Path, args: &[&str]) -> (Run, Option<Co
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let mut command = plain(time);
     command
-        .args(["--quiet", "-f", "%e %M", "-o"])
+        .args(["--quiet", "-f", "%U %S %M", "-o"])
         .arg(file.path());
     command
         .arg(env!("CARGO_BIN_EXE_contend"))
@@ -146,11 +147,12 @@ pub(crate) fn contend_measured(capture: &Path, args: &[&str]) -> (Run, Option<Co
     let ended = run(&mut command);
     let text = std::fs::read_to_string(file.path()).expect("what time wrote");
     let cost = text.split_whitespace().collect::<Vec<_>>();
-    let [.., seconds, kilobytes] = cost.as_slice() else {
+    let [.., user, system, kilobytes] = cost.as_slice() else {
         panic!("time wrote {text:?}")
     };
+    let seconds = |text: &str| text.parse::<f64>().expect("seconds");
     let cost = Cost {
-        seconds: seconds.parse().expect("seconds"),
+        cpu_seconds: seconds(user) + seconds(system),
         peak_mb: kilobytes.parse::<f64>().expect("kilobytes") / 1024.0,
     };
     (ended, Some(cost))

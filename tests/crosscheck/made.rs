@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// It runs for a time of its processor, so that a busy machine makes as many samples.
 const PROGRAM: &str = "
 function mix(a, b) { let s = 0; for (let i = 0; i < 200; i++) s = (s * 31 + a * i + b) % 1000003; return s; }
 class Ledger {
@@ -14,8 +15,8 @@ class Ledger {
   post(k, v) { this.m.set(k, mix(k, v)); }
   sum() { let t = 0; for (const v of this.m.values()) t += v; return t; }
 }
-const end = Date.now() + 1200; const ledger = new Ledger(); let n = 0;
-while (Date.now() < end) { for (let i = 0; i < 500; i++) ledger.post(i, n); n += ledger.sum() % 7; }
+const ledger = new Ledger(); let n = 0;
+while (process.cpuUsage().user < 1200000) { for (let i = 0; i < 500; i++) ledger.post(i, n); n += ledger.sum() % 7; }
 console.log(process.pid);
 ";
 

@@ -15,7 +15,7 @@ seen = 0
 for line in open(truth):
     if not line.startswith("thread "):
         continue
-    _, tid, name, kind, word, count, ns, _, waker = line.split()
+    _, tid, name, kind, word, count, ns, _, waker, *_ = line.split()
     tid, count, ns, waker = int(tid), int(count), int(ns), int(waker)
     thread = threads.get(tid)
     if thread is None or thread["comm"] != name:

@@ -13,3 +13,4 @@ mod plans;
 mod session;
 mod ship;
 mod support;
+mod waits;

@@ -130,27 +130,16 @@ fn a_deleted_program_that_still_runs_is_packed() {
     // Its recorded process is gone; another one that is recorded alive is not.
     let capture = recorded.folder.path().join("alive.data");
     let mut child = Command::new(&recorded.program)
-        .args(["1", "60"])
+        .args(["1", "600"])
         .spawn()
         .unwrap();
     let pid = child.id().to_string();
-    let perf = Command::new("perf")
-        .args([
-            "record",
-            "-q",
-            "-N",
-            "--buildid-all",
-            "-e",
-            "cpu-clock",
-            "-p",
-            &pid,
-            "-o",
-        ])
-        .arg(&capture)
-        .args(["--", "sleep", "0.3"])
-        .output()
-        .unwrap();
-    assert!(perf.status.success(), "{}", said(&perf));
+    let target = ["-p", &pid, "--", "sleep", "0.3"];
+    if !perf_record_of(&capture, &["--buildid-all"], &target) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return;
+    }
     let place = binary_member(&recorded.program);
     let content = fs::read(&recorded.program).unwrap();
     fs::remove_file(&recorded.program).unwrap();

@@ -139,8 +139,7 @@ fn whom_to_record_must_be_said_and_be_there() {
 fn without_perf_or_with_an_old_one_there_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("perf");
-    fs::write(&old, "#!/bin/sh\necho perf version 3.10.0\n").unwrap();
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    script(&old, "#!/bin/sh\necho perf version 3.10.0\n");
     let with = |perf: &Path| {
         let output = recorder()
             .args(["cpu", "--perf", perf.to_str().unwrap(), "--", "true"])
@@ -157,19 +156,19 @@ fn without_perf_or_with_an_old_one_there_is_one_line() {
 
 #[test]
 fn who_may_not_record_is_told_what_to_do() {
-    if !is_root() || !has("setpriv") {
+    if !is_root() || !has("setpriv") || !has("perf") {
         return;
     }
     let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
     if paranoid.trim().parse::<i32>().is_ok_and(|level| level < 1) {
-        eprintln!("skipped: kernel.perf_event_paranoid lets everybody record everything here");
+        skipped("kernel.perf_event_paranoid lets everybody record everything here");
         return;
     }
     // Where nobody may write and execute.
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let program = folder.path().join("contend-record");
-    fs::copy(env!("CARGO_BIN_EXE_contend-record"), &program).unwrap();
+    install(Path::new(env!("CARGO_BIN_EXE_contend-record")), &program);
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)

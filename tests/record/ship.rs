@@ -6,9 +6,9 @@ use md5::{Digest, Md5};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -81,7 +81,6 @@ fn a_recording_is_sent_while_it_is_packed() {
 /// An sshd of our own, and a `ssh` in front of the PATH that knows it.
 struct Server {
     folder: tempfile::TempDir,
-    sshd: Child,
     port: u16,
 }
 
@@ -99,9 +98,8 @@ impl Server {
             assert!(made.unwrap().success());
         }
         fs::copy(path("user.pub"), path("authorized")).unwrap();
-        let port = free_port();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
+            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
              UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nPidFile none\n",
             path("host"),
             path("authorized")
@@ -113,45 +111,66 @@ impl Server {
             path("user")
         );
         fs::create_dir(path("bin")).unwrap();
-        fs::write(path("bin/ssh"), client).unwrap();
-        fs::set_permissions(path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        script(Path::new(&path("bin/ssh")), &client);
         // Where it separates privileges; packages make it when the service starts.
         let _ = fs::create_dir_all("/run/sshd");
-        let sshd = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f", &path("sshd_config")])
-            .stderr(fs::File::create(path("sshd.log")).unwrap())
-            .spawn()
-            .unwrap();
-        until("sshd", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Some(Self { folder, sshd, port })
+        let (program, log) = (path("bin/ssh"), path("sshd.log"));
+        let port = serve(path("sshd_config"), log.clone());
+        let server = Self { folder, port };
+        // Where root may not come in, there is nothing to send to.
+        let mut ssh = Command::new(program);
+        ssh.args([&format!("-p{port}"), "root@127.0.0.1", "true"])
+            .env("PATH", server.search_path());
+        let output = ssh.stdin(Stdio::null()).output().unwrap();
+        if !output.status.success() {
+            let log = fs::read_to_string(log).unwrap_or_default();
+            skipped(&format!("no ssh to root here: {}{log}", said(&output)));
+            return None;
+        }
+        Some(server)
+    }
+
+    /// The PATH with the `ssh` of this server in front.
+    fn search_path(&self) -> String {
+        let bin = self.folder.path().join("bin");
+        let usual = std::env::var("PATH").unwrap_or_default();
+        format!("{}:{usual}", bin.display())
     }
 
     fn ship(&self, bundle: &Path, port: u16, path: &str) -> Output {
-        let path_variable = std::env::var("PATH").unwrap_or_default();
-        let bin = self.folder.path().join("bin");
         recorder()
             .arg("ship")
             .arg(bundle)
             .arg(format!("ssh://root@127.0.0.1:{port}{path}"))
-            .env("PATH", format!("{}:{path_variable}", bin.display()))
+            .env("PATH", self.search_path())
             .output()
             .unwrap()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.sshd.kill();
-        let _ = self.sshd.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// Takes connections at a port that is ours as long as the tests run, and starts an sshd
+/// for each of them, as inetd does.
+fn serve(config: String, log: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let log = fs::File::options().create(true).append(true).open(&log);
+            // The test that it was for is over when its folder is gone.
+            let (Ok(log), Ok(other)) = (log, client.try_clone()) else {
+                return;
+            };
+            let sshd = Command::new("/usr/sbin/sshd")
+                .args(["-i", "-e", "-f", &config])
+                .stdin(OwnedFd::from(client))
+                .stdout(OwnedFd::from(other))
+                .stderr(log)
+                .spawn();
+            let mut sshd = sshd.unwrap();
+            std::thread::spawn(move || drop(sshd.wait()));
+        }
+    });
+    port
 }
 
 /// Hands connections on, and cuts those that carried so many bytes: the `cuts` first
@@ -297,8 +316,6 @@ fn what_is_sent_and_verified_needs_no_copy_here() {
     let here = folder.path().join("here");
     fs::create_dir(&here).unwrap();
     let there = folder.path().join("there.tar.zst");
-    let path_variable = std::env::var("PATH").unwrap_or_default();
-    let bin = server.folder.path().join("bin");
     let output = recorder()
         .arg("pack")
         .arg(&capture)
@@ -308,7 +325,7 @@ fn what_is_sent_and_verified_needs_no_copy_here() {
             server.port,
             there.display()
         ))
-        .env("PATH", format!("{}:{path_variable}", bin.display()))
+        .env("PATH", server.search_path())
         .current_dir(&here)
         .output()
         .unwrap();

@@ -3,6 +3,7 @@
 
 use contend_bundle::{Bundle, Limits};
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +12,27 @@ use std::time::{Duration, Instant};
 pub(crate) fn recorder() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contend-record"));
     command.stdin(Stdio::null());
+    // The servers of the tests are on this machine.
+    for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
     command
+}
+
+/// Copies a program to where everybody may execute it. Another program does the writing:
+/// what this process has open for writing is for a moment also open in every process that
+/// another test starts meanwhile, and cannot be executed (`ETXTBSY`).
+pub(crate) fn install(program: &Path, to: &Path) {
+    let mut copy = Command::new("install");
+    let copied = copy.args(["-m", "755"]).args([program, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Makes a program of a text, which can be executed at once.
+pub(crate) fn script(to: &Path, text: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    install(file.path(), to);
 }
 
 /// Runs the recorder and hands out what it said.
@@ -46,13 +67,22 @@ pub(crate) fn contend() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let path = test.parent()?.parent()?.join("contend");
     if !path.is_file() {
-        eprintln!(
-            "skipped: {} is not there (cargo build --workspace)",
+        skipped(&format!(
+            "{} is not there (cargo build --workspace)",
             path.display()
-        );
+        ));
         return None;
     }
     Some(path)
+}
+
+/// Says that something is not tested here, and why. Not with `println!`, which the test
+/// runner swallows when a test passes.
+pub(crate) fn skipped(what: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Nobody reads it: no reason to fail.
+    drop(std::io::stderr().write_all(format!("skipped in {test}: {what}\n").as_bytes()));
 }
 
 /// Whether a program can be run; says that it is missing otherwise.
@@ -62,7 +92,7 @@ pub(crate) fn has(program: &str) -> bool {
     folders.push("/usr/sbin".into());
     let found = folders.iter().any(|folder| folder.join(program).is_file());
     if !found {
-        eprintln!("skipped: there is no {program} here");
+        skipped(&format!("there is no {program} here"));
     }
     found
 }
@@ -72,7 +102,7 @@ pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = id.stdout == b"0\n";
     if !is_root {
-        eprintln!("skipped: this needs root");
+        skipped("this needs root");
     }
     is_root
 }
@@ -124,6 +154,13 @@ pub(crate) fn busy(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// Records a program with perf; nothing, and a reason, where that is not possible.
 pub(crate) fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: &str) -> bool {
+    let program = program.to_str().unwrap();
+    let options = [&["-g"], options].concat();
+    perf_record_of(to, &options, &["--", program, seconds])
+}
+
+/// Records a target, which are perf's last arguments.
+pub(crate) fn perf_record_of(to: &Path, options: &[&str], target: &[&str]) -> bool {
     if !has("perf") {
         return false;
     }
@@ -133,12 +170,10 @@ pub(crate) fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: 
     for _ in 0..5 {
         let recorded = Command::new("perf")
             // Several perfs at once break each other's cache of build-ids (6.1).
-            .args(["record", "-q", "-N", "-e", "cpu-clock", "-g", "-o"])
+            .args(["record", "-q", "-N", "-e", "cpu-clock", "-o"])
             .arg(to)
             .args(options)
-            .arg("--")
-            .arg(program)
-            .arg(seconds)
+            .args(target)
             .output()
             .unwrap();
         if recorded.status.success() {
@@ -149,7 +184,7 @@ pub(crate) fn perf_record(to: &Path, options: &[&str], program: &Path, seconds: 
             break;
         }
     }
-    eprintln!("skipped: perf cannot record here: {message}");
+    skipped(&format!("perf cannot record here: {message}"));
     false
 }
 
@@ -160,7 +195,7 @@ pub(crate) fn can_record() -> bool {
     }
     let output = run(["cpu", "--print", "--", "true"]);
     if !output.status.success() {
-        eprintln!("skipped: {}", said(&output).trim());
+        skipped(said(&output).trim());
     }
     output.status.success()
 }
@@ -187,7 +222,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_secs(300),
             "{what} does not come"
         );
         std::thread::sleep(Duration::from_millis(10));
@@ -221,7 +256,7 @@ impl Small {
             .output()
             .unwrap();
         if !mounted.status.success() {
-            eprintln!("skipped: cannot mount here: {}", said(&mounted));
+            skipped(&format!("cannot mount here: {}", said(&mounted)));
             return None;
         }
         Some(Self(path))

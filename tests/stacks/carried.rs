@@ -181,8 +181,13 @@ impl Carried {
         let ours = stacks(&document(&self.bundle, "cpu-clock", args));
         let found = compare(&self.perf, &ours, true);
         assert!(found.frames > 2000, "{what}: {found:#?}");
-        let kernel = ours.keys().flatten().filter(|name| name.contains("sys"));
-        assert!(kernel.count() > 0, "{what}: no system call has a name");
+        // Where this user may record the kernel.
+        let calls = |all: &crate::Counted| {
+            let names = all.keys().flatten();
+            names.filter(|name| name.contains("sys")).count()
+        };
+        let has_calls = calls(&self.perf) == 0 || calls(&ours) > 0;
+        assert!(has_calls, "{what}: no system call has a name");
         eprintln!(
             "{what}: {} of {} frames equal, {} samples in stubs{}{}",
             found.equal,

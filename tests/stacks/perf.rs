@@ -138,6 +138,10 @@ pub(crate) struct Comparison {
     /// Samples in the linker's stubs: perf makes up names for them
     /// (`getppid@plt`), here they have that of the symbol in front (`_init`).
     pub(crate) in_stubs: u64,
+    /// Samples in `clone3` or the kernel below it: unwinding from copies perf ends at it
+    /// (the thread that begins there has no caller), we go on to who made the thread.
+    /// How many there are is chance, and each has many frames.
+    pub(crate) in_clone: u64,
     pub(crate) differences: Vec<String>,
 }
 
@@ -159,6 +163,15 @@ pub(crate) fn compare(perf: &Counted, ours: &Counted, vdso: bool) -> Comparison 
         let is_stub = |frame: &String| frame.ends_with("@plt") || frame == "_init";
         if stack.iter().any(is_stub) {
             found.in_stubs += perfs;
+            continue;
+        }
+        let is_entry = |frame: &String| {
+            let entries = ["entry_SYSCALL_64", "el0t_64_sync"];
+            entries.iter().any(|entry| frame.starts_with(entry))
+        };
+        let below = stack.iter().position(|frame| frame == "clone3");
+        if below.is_some_and(|at| stack.get(at + 1).is_none_or(is_entry)) {
+            found.in_clone += perfs;
             continue;
         }
         let frames = stack.len() as u64 - 1;

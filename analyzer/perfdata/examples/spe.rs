@@ -1,6 +1,6 @@
 //! What Arm SPE recorded, in numbers: `cargo run --example spe FILE`.
 
-use contend_perfdata::{FileSource, PerfData, decode_chunk};
+use contend_perfdata::{FileSource, PerfData, SpeDecoder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: spe FILE")?;
     let data = PerfData::open(Arc::new(FileSource::new(std::fs::File::open(path)?)?))?;
     let aux = data.aux();
-    let mut window = Vec::new();
+    let mut decoder = SpeDecoder::default();
     let mut total = contend_perfdata::SpeStats::default();
     let mut classes: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut latencies = [0u64; 3];
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Some(source) = data.source_of(chunk) else {
             continue;
         };
-        let stats = decode_chunk(chunk, source, &mut window, |decoded| {
+        let stats = decoder.chunk(chunk, source, |decoded| {
             let record = decoded.record;
             let operation = record.operation();
             let way = if operation.is_store() {

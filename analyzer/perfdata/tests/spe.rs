@@ -6,7 +6,7 @@
 
 use contend_fixtures::{Container, Rng, SpeCapture, SpePlan};
 use contend_perfdata::{
-    AuxInfo, PerfData, SpeRecord, SpeStats, decode_chunk, spe_address as address,
+    AuxInfo, PerfData, SpeDecoder, SpeRecord, SpeStats, spe_address as address,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ fn told(record: &SpeRecord, has_physical: bool) -> SpePlan {
 fn decode(bytes: Vec<u8>) -> Option<(Vec<SpePlan>, SpeStats)> {
     let data = PerfData::open(Arc::new(bytes)).ok()?;
     let (mut plans, mut stats) = (Vec::new(), SpeStats::default());
-    let mut window = Vec::new();
+    let mut decoder = SpeDecoder::default();
     for chunk in &data.aux().chunks {
         let source = data.source_of(chunk).unwrap();
-        let of_chunk = decode_chunk(chunk, source, &mut window, |decoded| {
+        let of_chunk = decoder.chunk(chunk, source, |decoded| {
             plans.push(told(decoded.record, true));
         });
         stats.merge(&of_chunk.unwrap());
@@ -275,13 +275,16 @@ fn both_versions_of_metadata_are_found() {
     }
 }
 
+/// Runs of `fuzz` when nobody says how long.
+const RUNS: u64 = 300;
+
 /// A long random test in place of a fuzzer, which needs another toolchain:
 /// `CONTEND_FUZZ_SECONDS=600 cargo test -p contend-perfdata --test spe fuzz`.
 #[test]
 fn fuzz() {
     let seconds = std::env::var("CONTEND_FUZZ_SECONDS").ok();
-    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(1);
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let seconds: Option<u64> = seconds.and_then(|text| text.parse().ok());
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut capture = SpeCapture::new(2);
     capture.metadata = Some(vec![(0x411f_d401, 0xf0); 2]);
     let plans: Vec<SpePlan> = (0..60).map(load).collect();
@@ -293,7 +296,8 @@ fn fuzz() {
     let seed = std::env::var("CONTEND_FUZZ_SEED").ok();
     let mut rng = Rng::new(seed.and_then(|text| text.parse().ok()).unwrap_or(0x5be));
     let mut runs = 0u64;
-    while Instant::now() < end || runs < 50 {
+    // As many runs on every machine, unless somebody gives it time.
+    while end.map_or(runs < RUNS, |end| Instant::now() < end) {
         let mut bytes = files[rng.below(files.len() as u64) as usize].clone();
         for _ in 0..rng.between(1, 8) {
             let at = rng.below(bytes.len() as u64) as usize;
@@ -321,4 +325,5 @@ fn fuzz() {
         }
         runs += 1;
     }
+    eprintln!("{runs} runs");
 }

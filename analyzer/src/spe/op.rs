@@ -78,6 +78,7 @@ impl SpeOp<'_> {
     /// operations that touch no memory (`arm_spe_sample` in
     /// `tools/perf/util/arm-spe.c`). perf also takes branches with link and
     /// returns, by mistake.
+    #[inline]
     pub(crate) fn is_perf_memory(&self) -> bool {
         use OpClass::{SimdOther, SmeOther, SveOther};
         self.operation.is_memory()
@@ -86,6 +87,7 @@ impl SpeOp<'_> {
 
     /// As a memory sample, with the data source of perf and the total latency as
     /// weight.
+    #[inline]
     pub(crate) fn sample(&self) -> MemorySample {
         MemorySample {
             ip: self.ip,

@@ -121,7 +121,7 @@ impl ChunkSums {
 
     /// Counts an operation; `is_known` tells whether the table of its core has its
     /// number, or there is no table.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, op: &SpeOp<'_>, is_known: bool) {
         self.by[op.by as usize] += 1;
         let operation = op.operation;

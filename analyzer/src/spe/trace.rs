@@ -11,12 +11,11 @@ use crate::capture::Capture;
 use anyhow::{Context, Result};
 use contend_perfdata::{
     At, AttrFlags, AuxChunk, AuxInfo, AuxRecord, Batch, CpuMode, DataSrc, MemorySample, Midr,
-    Operation, RecordHeader, SideBand, Source, SpeMetadata, SpeRecord, Switch, TimeConv,
-    decode_chunk, record_kind,
+    Operation, RecordHeader, SideBand, Source, SpeDecoder, SpeMetadata, SpeRecord, Switch,
+    TimeConv, record_kind,
 };
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,8 +46,9 @@ pub(crate) struct SpeTrace {
     pub(super) has_too_many_switches: bool,
     /// The last time of a record, in ns.
     last_time: u64,
-    /// What times operations can have, in ns; absent where nothing tells.
-    span: Option<RangeInclusive<u64>>,
+    /// What times operations can have, in ns, from the first to the last: any where
+    /// nothing tells.
+    span: (u64, u64),
 }
 
 /// Times of operations that are further than this, in ns, from those of all records
@@ -120,8 +120,9 @@ impl SpeTrace {
             .iter()
             .any(|event| event.attr.has_flags(AttrFlags::USE_CLOCKID));
         let span = all.times.filter(|_| !has_own_clock);
-        let span =
-            span.map(|(first, last)| first.saturating_sub(SLACK)..=last.saturating_add(SLACK));
+        let span = span.map_or((0, u64::MAX), |(first, last)| {
+            (first.saturating_sub(SLACK), last.saturating_add(SLACK))
+        });
         Ok(Some(Self {
             metadata: metadata.clone(),
             conv: aux.time_conv,
@@ -192,7 +193,7 @@ impl SpeTrace {
         let parts = capture.pool().broadcast(|_| {
             let mut state = start();
             let mut sums = SpeSums::default();
-            let mut window = Vec::new();
+            let mut decoder = SpeDecoder::default();
             let mut sources = Sources::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -209,7 +210,7 @@ impl SpeTrace {
                     trace: self,
                     chunk,
                     source,
-                    window: &mut window,
+                    decoder: &mut decoder,
                     sources: &mut sources,
                     sums: &mut sums,
                     outcome: Ok(()),
@@ -239,7 +240,7 @@ pub(crate) struct Ops<'a> {
     trace: &'a SpeTrace,
     chunk: &'a AuxChunk,
     source: &'a dyn Source,
-    window: &'a mut Vec<u8>,
+    decoder: &'a mut SpeDecoder,
     sources: &'a mut Sources,
     sums: &'a mut SpeSums,
     outcome: io::Result<()>,
@@ -256,7 +257,7 @@ impl Ops<'_> {
         let mut view = View::new(self.trace, self.chunk);
         let mut sums = ChunkSums::new();
         let sources = &mut *self.sources;
-        let stats = decode_chunk(self.chunk, self.source, self.window, |decoded| {
+        let stats = self.decoder.chunk(self.chunk, self.source, |decoded| {
             let (op, is_known) = view.op(decoded.record, decoded.offset, sources);
             sums.add(&op, is_known);
             each(&op);
@@ -331,19 +332,17 @@ impl<'a> View<'a> {
         seen.get(self.seen).filter(|seen| holds(seen))
     }
 
-    #[inline]
+    #[inline(always)]
     fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> (SpeOp<'a>, bool) {
         let trace = self.trace;
         let time = record
             .timestamp()
             .zip(trace.conv.as_ref())
             .map(|(count, conv)| conv.time(count));
-        let is_odd = |time: &u64| {
-            let span = trace.span.as_ref();
-            span.is_some_and(|span| !span.contains(time))
-        };
-        self.odd_times += u64::from(time.as_ref().is_some_and(is_odd));
-        let time = time.filter(|time| !is_odd(time));
+        let (first, last) = trace.span;
+        let can_be = time.filter(|time| (first..=last).contains(time));
+        self.odd_times += u64::from(time.is_some() && can_be.is_none());
+        let time = can_be;
         let pos = self.chunk.pos.wrapping_add(offset);
         let mut cpu = self.cpu;
         let at = match (time, cpu) {

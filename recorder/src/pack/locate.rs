@@ -345,7 +345,11 @@ mod tests {
     fn a_deleted_program_is_taken_from_its_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sleeper");
-        fs::copy("/bin/sleep", &path).unwrap();
+        // Not by this process: what it has open for writing is, for a moment, open in every
+        // process that another test starts, and cannot be executed.
+        let mut copy = std::process::Command::new("cp");
+        let copied = copy.arg("/bin/sleep").arg(&path).status();
+        assert!(copied.unwrap().success());
         let Some(id) = elf::build_id(&path) else {
             eprintln!("skipped: /bin/sleep has no build-id");
             return;

@@ -2,18 +2,43 @@
 
 use super::child;
 use super::{can_collect, contend};
+use crate::support::until;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Programs of the collector that are loaded; absent without bpftool.
-fn loaded() -> Option<usize> {
-    let output = Command::new("bpftool")
-        .args(["prog", "show"])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(text.matches("name offcpu_").count())
+/// Numbers of the BPF programs that a process has open (proc_pid_fdinfo(5)).
+fn programs(pid: u32) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let texts = entries.flatten().filter_map(|entry| {
+        // A file may be closed meanwhile.
+        std::fs::read_to_string(entry.path()).ok()
+    });
+    texts
+        .flat_map(|text| {
+            let numbers = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("prog_id:"));
+            let numbers = numbers.map(|number| number.trim().to_owned());
+            numbers.collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Those of them that the kernel still has; absent without bpftool. Others may have
+/// programs of the same names, but not of the same numbers.
+fn loaded(numbers: &BTreeSet<String>) -> Option<usize> {
+    let has = |number: &&String| {
+        let mut tool = Command::new("bpftool");
+        let output = tool.args(["prog", "show", "id", number]).output();
+        output.map(|output| output.status.success())
+    };
+    let mut count = 0;
+    for number in numbers {
+        count += usize::from(has(&number).ok()?);
+    }
+    Some(count)
 }
 
 fn reads(file: &Path, contend: &Path) {
@@ -48,7 +73,6 @@ fn at_any_moment() {
     } else {
         3
     };
-    let before = loaded();
     let program = std::env::current_exe().unwrap();
     for round in 0..rounds {
         let folder = tempfile::tempdir().unwrap();
@@ -58,18 +82,23 @@ fn at_any_moment() {
             .spawn()
             .unwrap();
         assert!(child::started(&mut child).starts_with("started"));
+        let numbers = programs(child.id());
+        assert!(!numbers.is_empty());
+        if loaded(&numbers).is_some_and(|count| count != numbers.len()) {
+            panic!("bpftool does not show {numbers:?}");
+        }
+        // It has written what it saw, be it slow.
+        let length = || file.metadata().unwrap().len();
+        let at_first = length();
+        until("an interval", || length() > at_first + 4096);
         // Moments that have nothing to do with those at which it writes.
-        std::thread::sleep(Duration::from_micros(250_000 + round * 37_117 % 400_000));
+        std::thread::sleep(Duration::from_micros((round + 1) * 37_117 % 400_000));
         child.kill().unwrap();
         child.wait().unwrap();
         reads(&file, &contend);
+        // The kernel frees them a moment later.
+        until("the end of its programs", || {
+            loaded(&numbers).unwrap_or(0) == 0
+        });
     }
-    // The kernel frees them a moment later.
-    for _ in 0..100 {
-        if loaded() <= before {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{:?} programs are loaded, {before:?} were", loaded());
 }

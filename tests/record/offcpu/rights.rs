@@ -2,22 +2,23 @@
 
 use super::can_collect;
 use super::child;
+use crate::support::{install, skipped};
 use std::os::unix::fs::PermissionsExt;
 
 /// Runs the recorder as `nobody` with these capabilities; what it says.
 fn as_nobody(capabilities: &str) -> Option<String> {
-    let folder = tempfile::tempdir().unwrap();
+    // Where nobody comes, whatever TMPDIR is.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
     let open = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(folder.path(), open.clone()).unwrap();
+    std::fs::set_permissions(folder.path(), open).unwrap();
     let program = folder.path().join("recorder");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    std::fs::set_permissions(&program, open).unwrap();
+    install(&std::env::current_exe().unwrap(), &program);
     let inherited = format!("--inh-caps={capabilities}");
     let ambient = format!("--ambient-caps={capabilities}");
     let before = [
         "setpriv",
-        "--reuid=nobody",
-        "--regid=nogroup",
+        "--reuid=65534",
+        "--regid=65534",
         "--clear-groups",
         &inherited,
         &ambient,
@@ -26,7 +27,7 @@ fn as_nobody(capabilities: &str) -> Option<String> {
     let mut child = match child::command(&program, &before, &file).spawn() {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("skipped: setpriv: {error}");
+            skipped(&format!("setpriv: {error}"));
             return None;
         }
     };

@@ -1,7 +1,8 @@
 //! What is recorded of threads that time themselves.
 
-use super::workload::{self, Row};
 use super::{can_collect, contend};
+use crate::support::skipped;
+use crate::waits::{self, Row};
 use contend_record::offcpu::{OffCpu, Options};
 use contend_record::source::{Source, Target};
 use serde_json::Value;
@@ -16,7 +17,7 @@ struct Recorded {
 }
 
 fn record(folder: &Path, options: Options, only_it: bool) -> Option<Recorded> {
-    let program = workload::build(folder)?;
+    let program = waits::build(folder)?;
     let contend = contend()?;
     // Its number is known before it begins.
     let mut shell = Command::new("sh")
@@ -48,70 +49,17 @@ fn record(folder: &Path, options: Options, only_it: bool) -> Option<Recorded> {
         .unwrap();
     assert!(document.status.success());
     Some(Recorded {
-        rows: workload::rows(&String::from_utf8(output.stdout).unwrap()),
+        rows: waits::rows(&String::from_utf8(output.stdout).unwrap()),
         document: serde_json::from_slice(&document.stdout).unwrap(),
     })
 }
 
-/// Within 1 % of what the workload measured, or 5 ms where that is more: what a
-/// thread does between its clock and the call is not off the CPU.
-fn agrees(what: &str, truth: u64, found: u64) {
-    let room = (truth / 100).max(5_000_000);
-    assert!(
-        truth.abs_diff(found) <= room,
-        "{what}: {truth} ns by its own clock, {found} ns recorded"
-    );
-}
-
-fn row(list: &Value, is_it: impl Fn(&Value) -> bool) -> &Value {
-    let found = list.as_array().unwrap().iter().find(|row| is_it(row));
-    found.unwrap_or(&Value::Null)
-}
-
-fn check(recorded: &Recorded) {
-    let document = &recorded.document;
-    for truth in &recorded.rows {
-        let thread = row(&document["threads"], |row| row["tid"] == truth.tid);
-        let state = |name: &str| thread["by_state"][name].as_u64().unwrap_or(0);
-        let name = &truth.name;
-        assert_eq!(thread["comm"], name.as_str());
-        match truth.kind.as_str() {
-            "mutex" | "futex" => {
-                let lock = row(&document["locks"], |lock| {
-                    lock["word"] == truth.word.as_str()
-                });
-                agrees(name, truth.ns, lock["total_ns"].as_u64().unwrap_or(0));
-                assert_eq!(lock["waiters"], serde_json::json!([truth.tid]));
-                let holders = lock["holders"].as_array().unwrap();
-                let of_it = row(&lock["holders"], |holder| holder["tid"] == truth.waker);
-                let wakes = of_it["wakes"].as_u64().unwrap_or(0);
-                let all: u64 = holders.iter().filter_map(|row| row["wakes"].as_u64()).sum();
-                assert!(wakes > 0 && wakes + 2 >= all, "{name}: {holders:?}");
-            }
-            "read" | "sleep" => {
-                let total = thread["total_ns"].as_u64().unwrap_or(0);
-                agrees(name, truth.ns, total);
-                // One or two reads may find what they wait for already there.
-                let intervals = thread["intervals"].as_u64().unwrap();
-                assert!(intervals + 4 >= truth.count, "{name}: {thread}");
-                assert!(state("blocked") > 0);
-            }
-            "hog" => {
-                // A page fault on a stack that others map meanwhile may wait a moment.
-                assert!(
-                    state("blocked") < 1_000_000,
-                    "{name}: who never waits is never blocked"
-                );
-                assert!(state("preempted") > 0, "{name}: two share a CPU");
-            }
-            _ => {}
-        }
-    }
-    let syscalls = document["syscalls"].to_string();
-    for name in ["futex", "read", "nanosleep"] {
-        assert!(syscalls.contains(name), "{name}: {syscalls}");
-    }
-    assert_eq!(document["quality"]["lost_events"], 0);
+/// Records until the document says what the threads say.
+fn agreeing(folder: &Path, options: &Options, only_it: bool) -> Option<Recorded> {
+    waits::faultless(
+        || record(folder, options.clone(), only_it),
+        |recorded| waits::faults(&recorded.rows, &recorded.document),
+    )
 }
 
 #[test]
@@ -120,10 +68,9 @@ fn totals_locks_and_wakers_are_the_workloads_own() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let Some(recorded) = record(folder.path(), Options::default(), true) else {
+    let Some(recorded) = agreeing(folder.path(), &Options::default(), true) else {
         return;
     };
-    check(&recorded);
     let pids: std::collections::BTreeSet<_> = recorded.document["threads"]
         .as_array()
         .unwrap()
@@ -143,10 +90,9 @@ fn the_whole_machine_is_recorded_with_stacks_of_wakers() {
         wakers: true,
         ..Options::default()
     };
-    let Some(recorded) = record(folder.path(), options, false) else {
+    let Some(recorded) = agreeing(folder.path(), &options, false) else {
         return;
     };
-    check(&recorded);
     // Functions of both sides have names.
     let wakers = recorded.document["wakers"].to_string();
     for name in [
@@ -184,7 +130,7 @@ fn perf_reads_it_with_names() {
         })
     };
     let Ok((script, said)) = perf(&["script"]) else {
-        eprintln!("skipped: perf is not there");
+        skipped("perf is not there");
         return;
     };
     assert!(!said.contains("out of order"), "{said}");

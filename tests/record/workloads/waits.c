@@ -2,10 +2,14 @@
  * Threads that wait, each for one thing, and time it themselves. Prints, at the end,
  *
  *   # pid PID
- *   thread TID NAME KIND WORD COUNT TOTAL_NS MAX_NS WAKER_TID
+ *   thread TID NAME KIND WORD COUNT TOTAL_NS MAX_NS WAKER_TID LONG LATE_NS
  *
  * WORD is the address of the lock word that the thread waits on, 0 for none, TOTAL_NS
- * the time inside the call, WAKER_TID who ends its waits, 0 for nobody in particular.
+ * the time inside the call, WAKER_TID who ends its waits, 0 for nobody in particular,
+ * LONG how many of the COUNT calls took a millisecond or more, LATE_NS from the start of
+ * the program to that of the thread: it may have waited for a CPU so long. Owners of
+ * mutexes time their own calls too: on a busy machine the waiter can lose the CPU while it
+ * holds the mutex.
  *
  *   waits MILLISECONDS
  */
@@ -28,13 +32,16 @@ struct row {
 	const char *name, *kind;
 	const void *word;
 	long tid;
-	uint64_t count, ns, max;
+	uint64_t count, ns, max, waited, late;
 	const struct row *waker;
 };
 
 static struct row rows[16];
 static atomic_int used, ready;
 static atomic_int stop;
+/* Those who wait for the kicker. */
+static atomic_int served = 2;
+static uint64_t began;
 
 static uint64_t now(void)
 {
@@ -55,6 +62,7 @@ static void note(struct row *row, uint64_t from)
 
 	row->count++;
 	row->ns += ns;
+	row->waited += ns >= 1000000;
 	if (ns > row->max)
 		row->max = ns;
 }
@@ -63,7 +71,7 @@ static struct row *begin(const char *name, const char *kind, const void *word)
 	struct row *row = &rows[used++];
 
 	pthread_setname_np(pthread_self(), name);
-	*row = (struct row){ name, kind, word, syscall(SYS_gettid), 0, 0, 0, NULL };
+	*row = (struct row){ .name = name, .kind = kind, .word = word, .tid = syscall(SYS_gettid), .late = now() - began };
 	ready++;
 	return row;
 }
@@ -74,9 +82,12 @@ static uint32_t signal_word;
 static int pipe_ends[2];
 static struct row *stock_holder, *ledger_holder, *kicker;
 
-KEEP void hold_stock(void)
+KEEP void hold_stock(struct row *row)
 {
+	uint64_t from = now();
+
 	pthread_mutex_lock(&stock_mutex);
+	note(row, from);
 	pause_ms(12);
 	pthread_mutex_unlock(&stock_mutex);
 	pause_ms(3);
@@ -90,9 +101,12 @@ KEEP void wait_for_stock(struct row *row)
 	pthread_mutex_unlock(&stock_mutex);
 	pause_ms(1);
 }
-KEEP void hold_ledger(void)
+KEEP void hold_ledger(struct row *row)
 {
+	uint64_t from = now();
+
 	pthread_mutex_lock(&ledger_mutex);
+	note(row, from);
 	pause_ms(7);
 	pthread_mutex_unlock(&ledger_mutex);
 	pause_ms(2);
@@ -151,14 +165,14 @@ static void *stock_owner(void *unused)
 {
 	stock_holder = begin("w-stock-own", "holder", NULL);
 	while (!stop)
-		hold_stock();
+		hold_stock(stock_holder);
 	return unused;
 }
 static void *ledger_owner(void *unused)
 {
 	ledger_holder = begin("w-ledger-own", "holder", NULL);
 	while (!stop)
-		hold_ledger();
+		hold_ledger(ledger_holder);
 	return unused;
 }
 static void *stock_waiter(void *unused)
@@ -186,6 +200,7 @@ static void *signal_waiter(void *unused)
 	while (!stop)
 		wait_for_signal(row);
 	row->waker = kicker;
+	served--;
 	return unused;
 }
 static void *pipe_reader(void *unused)
@@ -195,6 +210,7 @@ static void *pipe_reader(void *unused)
 	while (!stop)
 		read_pipe(row);
 	row->waker = kicker;
+	served--;
 	return unused;
 }
 static void *sleeper(void *unused)
@@ -208,19 +224,23 @@ static void *sleeper(void *unused)
 static void *kicks(void *unused)
 {
 	kicker = begin("w-kick", "kicker", NULL);
-	/* Once more after the others are told, so that none of them waits forever. */
-	while (!stop)
+	/* On until nobody waits: who looked at `stop` before it was set may begin to wait late. */
+	while (!stop || served)
 		kick();
-	kick();
 	return unused;
 }
 static void *hog(void *name)
 {
 	struct row *row;
 	cpu_set_t cpus;
+	int first = 0;
 
+	/* All hogs on the first CPU that this program may have. */
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &cpus))
+		first++;
 	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
+	CPU_SET(first, &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	row = begin(name, "hog", NULL);
 	while (!stop)
@@ -237,6 +257,7 @@ int main(int argc, char **argv)
 	pthread_t threads[THREADS];
 	long ms = argc > 1 ? atol(argv[1]) : 1000;
 
+	began = now();
 	if (pipe(pipe_ends))
 		return 1;
 	for (int i = 0; i < THREADS; i++)
@@ -250,9 +271,10 @@ int main(int argc, char **argv)
 	for (int i = 0; i < used; i++) {
 		const struct row *row = &rows[i];
 
-		printf("thread %ld %s %s %#lx %llu %llu %llu %ld\n", row->tid, row->name, row->kind, (long)row->word,
-		       (unsigned long long)row->count, (unsigned long long)row->ns, (unsigned long long)row->max,
-		       row->waker ? row->waker->tid : 0);
+		printf("thread %ld %s %s %#lx %llu %llu %llu %ld %llu %llu\n", row->tid, row->name, row->kind,
+		       (long)row->word, (unsigned long long)row->count, (unsigned long long)row->ns,
+		       (unsigned long long)row->max, row->waker ? row->waker->tid : 0,
+		       (unsigned long long)row->waited, (unsigned long long)row->late);
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 use super::record::{Ended, SpeRecord, assemble};
 use super::resync::{self, REACH, Stride};
+use super::shape::Shapes;
 
 /// What a run of bytes was made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,10 +40,11 @@ pub struct Decoded<'a> {
 }
 
 /// Decodes the bytes of one chunk, a piece after the other.
-pub(super) struct Decoder {
+pub(super) struct Decoder<'a> {
     /// Where the chunk begins in the AUX area.
     area: u64,
     stride: Stride,
+    shapes: &'a mut Shapes,
     /// Where the damage began that reaches to the end of the last piece, in bytes
     /// from the start of the chunk.
     lost_from: Option<u64>,
@@ -53,11 +55,12 @@ pub(super) struct Decoder {
 /// a record, and what is looked for behind damage, fit in there.
 pub(super) const MARGIN: usize = 2 * REACH;
 
-impl Decoder {
-    pub(super) fn new(area: u64) -> Self {
+impl<'a> Decoder<'a> {
+    pub(super) fn new(area: u64, shapes: &'a mut Shapes) -> Self {
         Self {
             area,
             stride: Stride::new(),
+            shapes,
             lost_from: None,
             stats: SpeStats::default(),
         }
@@ -92,19 +95,27 @@ impl Decoder {
             }
             // Where the damaged record seems to end, and what of it is no packet.
             let mut seems = None;
-            let damage = match assemble(bytes, at, area, &mut record) {
+            let known = self.shapes.read(bytes, at, &mut record);
+            let ended = match known {
+                Some(end) => Ended::Whole(end),
+                None => assemble(bytes, at, area, &mut record),
+            };
+            let damage = match ended {
                 Ended::Whole(end) => {
                     let next = end + resync::padding(bytes, end);
                     let place = area.wrapping_add(next as u64);
                     let fits = self.stride.fits(place) || next >= bytes.len();
                     if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
                         self.stride.learn(area.wrapping_add(at as u64));
+                        if known.is_none() {
+                            self.shapes.learn(&bytes[at..end], &record);
+                        }
                         self.stats.records += 1;
                         each(Decoded {
                             record: &record,
                             offset: offset + at as u64,
                         });
-                        at = end;
+                        at = next;
                         continue;
                     }
                     seems = Some(next);

@@ -16,9 +16,10 @@ mod operation;
 mod packet;
 mod record;
 mod resync;
+mod shape;
 mod time;
 
-pub use chunk::decode_chunk;
+pub use chunk::SpeDecoder;
 pub use decode::{Decoded, SpeStats};
 pub use metadata::{CpuMetadata, Midr, SpeMetadata};
 pub use operation::{OpClass, Operation};

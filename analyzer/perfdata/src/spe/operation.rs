@@ -83,46 +83,55 @@ const BRANCH: u8 = 2;
 
 impl Operation {
     /// Whether it reads or writes memory.
+    #[inline]
     pub fn is_memory(self) -> bool {
         self.class == MEMORY
     }
 
     /// Whether it reads memory. An atomic that is told as a load writes too.
+    #[inline]
     pub fn is_load(self) -> bool {
         self.is_memory() && self.payload & 1 == 0
     }
 
     /// Whether it writes memory.
+    #[inline]
     pub fn is_store(self) -> bool {
         self.is_memory() && self.payload & 1 == 1
     }
 
     /// Whether it is a branch or exception return.
+    #[inline]
     pub fn is_branch(self) -> bool {
         self.class == BRANCH
     }
 
     /// Whether the bits for atomic, exclusive, acquire and release are there.
+    #[inline]
     fn is_extended(self) -> bool {
         self.is_memory() && self.payload & 0xe2 == 0x02
     }
 
     /// Whether it is an atomic read-modify-write.
+    #[inline]
     pub fn is_atomic(self) -> bool {
         self.is_extended() && self.payload & 0x04 != 0
     }
 
     /// Whether it is a load-exclusive or store-exclusive.
+    #[inline]
     pub fn is_exclusive(self) -> bool {
         self.is_extended() && self.payload & 0x08 != 0
     }
 
     /// Whether it has acquire or release semantics.
+    #[inline]
     pub fn is_acquire_release(self) -> bool {
         self.is_extended() && self.payload & 0x10 != 0
     }
 
     /// Its kind.
+    #[inline]
     pub fn op_class(self) -> OpClass {
         match self.class {
             MEMORY => self.access(),
@@ -132,6 +141,7 @@ impl Operation {
     }
 
     /// The tests in perf's order (`arm_spe_pkt_desc_op_type`).
+    #[inline]
     fn access(self) -> OpClass {
         let p = self.payload;
         match p & 0xfe {
@@ -152,6 +162,7 @@ impl Operation {
         }
     }
 
+    #[inline]
     fn other(self) -> OpClass {
         let p = self.payload;
         if self.class != 0 {

@@ -101,6 +101,7 @@ const fn kind_of(header: u8) -> Kind {
 }
 
 /// Bytes of the payload behind a header.
+#[inline]
 pub(super) const fn payload_size(header: u8) -> usize {
     1 << (header >> 4 & 3)
 }

@@ -61,14 +61,14 @@ mod has {
 /// One sampled operation. What the hardware did not write is absent, never 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpeRecord {
-    has: u32,
-    operation: Operation,
-    source: u16,
-    counters: [u16; 3],
-    contexts: [u32; 2],
-    events: u64,
-    timestamp: u64,
-    addresses: [u64; 5],
+    pub(super) has: u32,
+    pub(super) operation: Operation,
+    pub(super) source: u16,
+    pub(super) counters: [u16; 3],
+    pub(super) contexts: [u32; 2],
+    pub(super) events: u64,
+    pub(super) timestamp: u64,
+    pub(super) addresses: [u64; 5],
 }
 
 /// The upper byte of kernel addresses, of which packets have the lower seven.
@@ -182,6 +182,7 @@ impl SpeRecord {
     }
 }
 
+#[inline]
 fn instruction_address(value: u64) -> u64 {
     let address = value & LOW_56;
     let level = value >> 61 & 3;

@@ -129,13 +129,17 @@ fn can_begin(bytes: &[u8], at: usize) -> bool {
 }
 
 /// How many padding bytes stand at `from`.
+#[inline]
 pub(super) fn padding(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or(&[]);
-    let zeros = rest
-        .iter()
-        .take(MOST_PADDING)
-        .take_while(|&&byte| byte == 0);
-    zeros.count()
+    let (words, tail) = rest[..rest.len().min(MOST_PADDING)].as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        if word != 0 {
+            return 8 * place + (word.trailing_zeros() / 8) as usize;
+        }
+    }
+    8 * words.len() + tail.iter().take_while(|&&byte| byte == 0).count()
 }
 
 #[cfg(test)]

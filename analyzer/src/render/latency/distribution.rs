@@ -415,44 +415,4 @@ mod tests {
                 .all(|step| step.count == step.end - step.low)
         );
     }
-
-    #[test]
-    fn dump_overlay() {
-        let mut seed = 12345u64;
-        let mut rand = move || {
-            seed = seed
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (seed >> 33) as f64 / (1u64 << 31) as f64
-        };
-        let before: Vec<u64> = (0..5000)
-            .map(|n| {
-                if n % 3 == 0 {
-                    (400.0 * (1.0 + rand() + rand())) as u64
-                } else {
-                    (34.0 + 20.0 * rand() * rand()) as u64
-                }
-            })
-            .collect();
-        let after: Vec<u64> = (0..4000)
-            .map(|n| {
-                if n % 30 == 0 {
-                    (380.0 * (1.0 + rand())) as u64
-                } else {
-                    (34.0 + 30.0 * rand() * rand()) as u64
-                }
-            })
-            .collect();
-        let svg = drawn(&[("before", &before), ("after", &after)]);
-        let style = std::fs::read_to_string("src/render/latency/picture.rs").unwrap();
-        let style = style
-            .split("const STYLE: &str = \"\\\n")
-            .nth(1)
-            .unwrap()
-            .split("\";")
-            .next()
-            .unwrap()
-            .to_owned();
-        std::fs::write("/tmp/lat/overlay.svg", format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"90\"><style>{style}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><g transform=\"translate(30,0)\">{svg}</g></svg>")).unwrap();
-    }
 }

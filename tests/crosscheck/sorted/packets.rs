@@ -112,7 +112,7 @@ pub(crate) fn without_threads(file: &Path) -> Vec<u8> {
 
 /// Virtual addresses are 56 bits; the kernel's are filled up with ones.
 fn virtual_address(payload: u64) -> u64 {
-    let address = payload & (1 << 56) - 1;
+    let address = payload & ((1 << 56) - 1);
     match address >> 52 & 0xf {
         0xf => address | 0xff << 56,
         _ => address,
@@ -121,7 +121,7 @@ fn virtual_address(payload: u64) -> u64 {
 
 /// Program counters have the exception level beside the address.
 fn program_counter(payload: u64) -> u64 {
-    let address = payload & (1 << 56) - 1;
+    let address = payload & ((1 << 56) - 1);
     let (level, is_non_secure) = (payload >> 61 & 3, payload >> 63 == 1);
     match is_non_secure && (level == 1 || level == 2) {
         true => address | 0xff << 56,
@@ -171,7 +171,7 @@ fn read_all(cpu: u32, bytes: &[u8]) -> Option<Vec<Record>> {
             _ if header & 0xf8 == 0xb0 => match index {
                 0 => record.pc = program_counter(payload),
                 2 => record.address = virtual_address(payload),
-                3 => record.physical = payload & (1 << 56) - 1,
+                3 => record.physical = payload & ((1 << 56) - 1),
                 _ => {}
             },
             _ if header & 0xf8 == 0x98 => {

@@ -81,8 +81,13 @@ pub struct Survey {
     pub malformed_records: u64,
     /// Records that the kernel could not write for want of room.
     pub lost_events: u64,
-    /// Samples that the hardware or the kernel dropped.
-    pub lost_samples: u64,
+    /// Samples that the hardware dropped.
+    dropped_samples: u64,
+    /// What `perf record` read from the kernel's counters when it ended: how many records
+    /// of each event did not fit.
+    lost_by_counters: u64,
+    /// Samples that a BPF filter of the recording left out.
+    pub filtered_samples: u64,
     /// How often the kernel throttled an event.
     pub throttled: u64,
     /// Time of the first and of the last record that has one, in ns.
@@ -114,7 +119,9 @@ impl Survey {
             malformed_samples: 0,
             malformed_records: 0,
             lost_events: 0,
-            lost_samples: 0,
+            dropped_samples: 0,
+            lost_by_counters: 0,
+            filtered_samples: 0,
             throttled: 0,
             first_time: u64::MAX,
             last_time: 0,
@@ -124,6 +131,21 @@ impl Survey {
             late: Vec::new(),
             late_bytes: 0,
         }
+    }
+
+    /// Samples that were lost and are not in [`Survey::lost_events`].
+    ///
+    /// What finds no room the kernel counts twice: for its buffer, of which the next
+    /// record that fits tells (LOST), and for its event (`__perf_output_begin` in
+    /// `kernel/events/ring_buffer.c`), which `perf record` reads when it ends and writes
+    /// as LOST_SAMPLES without a time (`record__read_lost_samples`). So these are the
+    /// same, and only what the last LOST of a buffer did not tell any more comes to it.
+    /// LOST_SAMPLES with a time are the kernel's own, of samples that the hardware
+    /// dropped (`perf_log_lost_samples`).
+    #[must_use]
+    pub fn lost_samples(&self) -> u64 {
+        let untold = self.lost_by_counters.saturating_sub(self.lost_events);
+        self.dropped_samples.saturating_add(untold)
     }
 
     /// Notes a sample of an event.
@@ -173,7 +195,8 @@ impl Survey {
         let time = if is_user_kind {
             None
         } else {
-            let trailer = events.trailer().parse(record.body, events.endian());
+            let trailer = events.trailer_of(record.body);
+            let trailer = trailer.parse(record.body, events.endian());
             trailer.time.filter(|&time| time != u64::MAX)
         };
         self.time(time.unwrap_or(0));
@@ -249,7 +272,14 @@ impl Survey {
                 self.lost_events = self.lost_events.saturating_add(count)
             }
             SideBand::LostSamples { count } => {
-                self.lost_samples = self.lost_samples.saturating_add(count);
+                let sum = if record.misc & record_kind::MISC_LOST_SAMPLES_BPF != 0 {
+                    &mut self.filtered_samples
+                } else if time == Some(0) {
+                    &mut self.lost_by_counters
+                } else {
+                    &mut self.dropped_samples
+                };
+                *sum = sum.saturating_add(count);
             }
             SideBand::Throttle => self.throttled += 1,
             // A thread that ended keeps its name and a process its mappings for
@@ -297,7 +327,13 @@ impl Survey {
         self.malformed_samples += other.malformed_samples;
         self.malformed_records += other.malformed_records;
         self.lost_events = self.lost_events.saturating_add(other.lost_events);
-        self.lost_samples = self.lost_samples.saturating_add(other.lost_samples);
+        for (sum, more) in [
+            (&mut self.dropped_samples, other.dropped_samples),
+            (&mut self.lost_by_counters, other.lost_by_counters),
+            (&mut self.filtered_samples, other.filtered_samples),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
         self.throttled += other.throttled;
         self.first_time = self.first_time.min(other.first_time);
         self.last_time = self.last_time.max(other.last_time);
@@ -341,7 +377,7 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contend_perfdata::Endianness;
+    use contend_perfdata::{Endianness, EventAttr};
 
     fn table() -> EventTable {
         EventTable::new(&[], Endianness::LittleEndian)
@@ -360,6 +396,47 @@ mod tests {
         let mut whole = Survey::new(0);
         parts.into_iter().for_each(|part| whole.merge(part));
         whole
+    }
+
+    #[test]
+    fn what_the_kernel_counted_twice_is_lost_once() {
+        let attr = contend_perfdata::Attr {
+            sample_type: contend_perfdata::SampleFormat::TIME.bits(),
+            flags: contend_perfdata::AttrFlags::SAMPLE_ID_ALL.bits(),
+            ..Default::default()
+        };
+        let event = EventAttr {
+            attr,
+            ids: Vec::new(),
+            name: None,
+        };
+        let table = EventTable::new(&[event], Endianness::LittleEndian);
+        let surveyed = |records: &[(u32, u16, &[u64])]| {
+            let mut survey = Survey::new(1);
+            for (kind, misc, words) in records {
+                let body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                survey.record(&RawRecord::new(*kind, *misc, &body, 0), &table);
+            }
+            let lost = (survey.lost_events, survey.lost_samples());
+            (lost, survey.filtered_samples)
+        };
+        const BPF: u16 = record_kind::MISC_LOST_SAMPLES_BPF;
+        const LOST: u32 = record_kind::LOST;
+        const SAMPLES: u32 = record_kind::LOST_SAMPLES;
+        // LOST: id, count, time. LOST_SAMPLES: count, time.
+        let told = [(LOST, 0, &[1, 30, 900][..]), (LOST, 0, &[2, 12, 950])];
+        let at_the_end = |count: u64| [[count, 0]; 1];
+        for (counted, more) in [(42, 0), (48, 6), (10, 0), (0, 0)] {
+            let end = at_the_end(counted);
+            let records = [told[0], told[1], (SAMPLES, 0, &end[0][..])];
+            assert_eq!(surveyed(&records), ((42, more), 0), "{counted}");
+        }
+        // Of each event a record.
+        let both = [told[0], (SAMPLES, 0, &[20, 0]), (SAMPLES, 0, &[11, 0])];
+        assert_eq!(surveyed(&both), ((30, 1), 0));
+        // Of the hardware, and of a filter.
+        let others = [told[0], (SAMPLES, 0, &[5, 920]), (SAMPLES, BPF, &[7000, 0])];
+        assert_eq!(surveyed(&others), ((30, 5), 7000));
     }
 
     #[test]

@@ -360,6 +360,8 @@ fn the_page_and_off_cpu_documents_have_the_same_fields() {
         "cpp-fp-cpuclock-switch",
         "cpp-fp-switch-wakeup-a-fp",
         "perf72-offcpu-thresh5",
+        // A monitor in which a thread only sleeps.
+        "../offcpu/simpleperf-traceoffcpu-raw-arm64-a.perf",
     ] {
         let capture = folder.join(format!("{name}.data"));
         let args = [

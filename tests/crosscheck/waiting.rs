@@ -225,3 +225,53 @@ fn differences(printed: &str, document: &Value, only_blocked: &Value) -> Vec<Str
     }
     differences
 }
+
+/// With `-D` perf adds an event that tells mappings, and whose records end in another way
+/// than those of the first event.
+#[test]
+fn a_recording_that_began_late_has_its_times() {
+    if installed_perf().is_none() {
+        skipped("perf is absent");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("perf.data");
+    let recorded = Command::new("perf")
+        .args([
+            "record",
+            "-q",
+            "-D",
+            "1",
+            "-e",
+            "sched:sched_switch",
+            "-g",
+            "-o",
+        ])
+        .arg(&capture)
+        .args(["--", "sh", "-c", "sleep 0.05; sleep 0.05; sleep 0.05"])
+        .output()
+        .unwrap();
+    if !recorded.status.success() {
+        let reason = String::from_utf8_lossy(&recorded.stderr);
+        skipped(&format!("perf cannot record switches: {}", reason.trim()));
+        return;
+    }
+    let printed = Command::new("perf")
+        .args(["script", "--ns", "--show-task-events", "-F", "time", "-i"])
+        .arg(&capture)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&printed.stdout);
+    let times: Vec<u64> = printed
+        .split_whitespace()
+        .filter_map(|word| word.strip_suffix(':')?.replace('.', "").parse().ok())
+        .filter(|&time| time > 0)
+        .collect();
+    let document: Value = contend_on(&capture, &["info", "--json"]).json("late");
+    let facts = &document["capture"];
+    let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    // perf prints no times of mappings here; they stand around these.
+    let near = |ours: &Value, perfs: u64| ours.as_u64().unwrap().abs_diff(perfs) < 60_000_000_000;
+    assert!(near(&facts["first_ns"], *first), "{facts} {first}");
+    assert!(near(&facts["last_ns"], *last), "{facts} {last}");
+}

@@ -1,8 +1,9 @@
 //! Which event a record belongs to, and how its samples are laid out.
 
-use crate::header::EventAttr;
+use crate::bytes::Cursor;
+use crate::header::{Attr, EventAttr};
 use crate::sample::{Fields, SampleLayout, TrailerLayout, Window};
-use linux_perf_event_reader::Endianness;
+use linux_perf_event_reader::{AttrFlags, Endianness};
 use rustc_hash::FxHashMap;
 
 impl From<&crate::header::Attr> for Fields {
@@ -68,11 +69,61 @@ impl Ids {
     }
 }
 
+/// How records that are not samples end.
+#[derive(Clone, Debug)]
+enum Trailers {
+    /// In the same way, whatever event they were written for, or as nothing in them
+    /// tells apart.
+    Same(TrailerLayout),
+    /// In the way of their event, whose id is that many words from the end. perf leaves
+    /// the CPU out where one event did not ask for it (`perf record -D 10 -e sched:...`
+    /// adds such a one, and gives it the mappings to tell).
+    ById {
+        from_end: usize,
+        /// By event, at least two.
+        layouts: Vec<TrailerLayout>,
+    },
+}
+
+impl Trailers {
+    fn new(attrs: &[EventAttr]) -> Self {
+        let layout = |event: &EventAttr| TrailerLayout::new(Fields::from(&event.attr));
+        let Some(first) = attrs.first().map(layout) else {
+            return Self::Same(TrailerLayout::new(Fields::default()));
+        };
+        let layouts: Vec<TrailerLayout> = attrs.iter().map(layout).collect();
+        if layouts.iter().all(|layout| layout.is_like(&first)) {
+            return Self::Same(first);
+        }
+        let from_end = first.id_from_end();
+        let is_told = |from_end| layouts.iter().all(|it| it.id_from_end() == Some(from_end));
+        match from_end.filter(|&from_end| is_told(from_end)) {
+            Some(from_end) => Self::ById { from_end, layouts },
+            None => Self::Same({
+                // Those of the event that asked for such records count.
+                let mut asked = attrs.iter().filter(|event| is_tracking(&event.attr));
+                asked.next().map_or(first, layout)
+            }),
+        }
+    }
+}
+
+/// Whether an event asks for records of what processes do.
+fn is_tracking(attr: &Attr) -> bool {
+    let asks = [
+        AttrFlags::CONTEXT_SWITCH,
+        AttrFlags::MMAP,
+        AttrFlags::COMM,
+        AttrFlags::TASK,
+    ];
+    asks.iter().any(|&flag| attr.has_flags(flag))
+}
+
 /// The events of a capture by the ids that records carry.
 #[derive(Clone, Debug)]
 pub struct EventTable {
     layouts: Vec<SampleLayout>,
-    trailer: TrailerLayout,
+    trailers: Trailers,
     by_id: Ids,
     id_place: Option<usize>,
     /// The same, where it can be read from a window and has to be read at all.
@@ -95,8 +146,6 @@ impl EventTable {
         });
         let by_id = Ids::new(ids.collect());
         let addr_place = layouts.first().and_then(SampleLayout::addr_place);
-        let first = attrs.first();
-        let trailer = first.map_or_else(Fields::default, |event| Fields::from(&event.attr));
         let id_place = layouts.iter().find_map(SampleLayout::id_place);
         let is_own_order = (endian == Endianness::BigEndian) == cfg!(target_endian = "big");
         Self {
@@ -108,7 +157,7 @@ impl EventTable {
                     .iter()
                     .all(|layout| layout.addr_place() == addr_place)
             }),
-            trailer: TrailerLayout::new(trailer),
+            trailers: Trailers::new(attrs),
             layouts,
             by_id,
             endian,
@@ -135,6 +184,11 @@ impl EventTable {
             0 => Some(0),
             id => self.by_id.get(id).map(|index| index as usize),
         }
+    }
+
+    /// The event that has an id, as an index into the attributes.
+    pub fn event_with_id(&self, id: u64) -> Option<usize> {
+        self.by_id.get(id).map(|index| index as usize)
     }
 
     /// As [`EventTable::event_of`], for a record that has a window
@@ -189,10 +243,27 @@ impl EventTable {
         self.layouts.is_empty()
     }
 
-    /// The trailer of records that are not samples. perf writes files in which
-    /// it is the same for every event.
-    pub fn trailer(&self) -> &TrailerLayout {
-        &self.trailer
+    /// The trailer of a record that is not a sample, with `body` behind its header.
+    ///
+    /// The rule is perf's, as for samples: with the trailer ends the id of the event for
+    /// which the kernel wrote the record; perf's own records have the first event's, all
+    /// zeros.
+    #[inline]
+    pub fn trailer_of(&self, body: &[u8]) -> &TrailerLayout {
+        match &self.trailers {
+            Trailers::Same(trailer) => trailer,
+            Trailers::ById { from_end, layouts } => {
+                let id = self.word_from_end(body, *from_end);
+                let event = id.and_then(|id| self.by_id.get(id));
+                let layout = event.and_then(|event| layouts.get(event as usize));
+                layout.unwrap_or(&layouts[0])
+            }
+        }
+    }
+
+    fn word_from_end(&self, body: &[u8], words: usize) -> Option<u64> {
+        let start = body.len().checked_sub(8 * words)?;
+        Cursor::new(&body[start..], self.endian).u64()
     }
 
     /// The byte order of the records.
@@ -220,6 +291,49 @@ mod tests {
         assert_eq!(near.get(9), Some(1));
         assert_eq!(far.get(u64::MAX), Some(1));
         assert_eq!(Ids::new(Vec::new()).get(0), None);
+    }
+
+    /// Two events, of which the second leaves the CPU out, and may have no id to tell.
+    fn unlike(id: linux_perf_event_reader::SampleFormat, tracking: usize) -> EventTable {
+        use linux_perf_event_reader::SampleFormat as Field;
+        let common = Field::TID | Field::TIME | id;
+        let event = |index: usize, sample_type: Field| EventAttr {
+            attr: Attr {
+                sample_type: sample_type.bits(),
+                flags: (if index == tracking { 1 << 8 } else { 0 }) | 1 << 18,
+                ..Default::default()
+            },
+            ids: vec![10 + index as u64],
+            name: None,
+        };
+        let events = [event(0, common | Field::CPU), event(1, common)];
+        EventTable::new(&events, Endianness::LittleEndian)
+    }
+
+    #[test]
+    fn each_record_ends_as_its_event_says() {
+        use linux_perf_event_reader::SampleFormat as Field;
+        let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let time = |table: &EventTable, words: &[u64]| {
+            let body: Vec<u8> = bytes(words);
+            let id = table
+                .trailer_of(&body)
+                .parse(&body, Endianness::LittleEndian);
+            (id.time, id.cpu)
+        };
+        // Something else, thread, time, CPU, id.
+        let table = unlike(Field::IDENTIFIER, 1);
+        assert_eq!(time(&table, &[99, 7, 1000, 3, 10]), (Some(1000), Some(3)));
+        assert_eq!(time(&table, &[99, 7, 1000, 11]), (Some(1000), None));
+        // perf's own, and one of an event that is not told.
+        assert_eq!(time(&table, &[99, 0, 0, 0, 0]), (Some(0), Some(0)));
+        assert_eq!(time(&table, &[99, 7, 1000, 3, 55]), (Some(1000), Some(3)));
+        assert_eq!(time(&table, &[]), (None, None));
+        // Nothing in the record says whose it is.
+        for (tracking, expected) in [(1, Some(1000)), (0, Some(7))] {
+            let table = unlike(Field::empty(), tracking);
+            assert_eq!(time(&table, &[98, 99, 7, 1000]).0, expected);
+        }
     }
 
     fn table(ids: &[&[u64]]) -> EventTable {

@@ -26,6 +26,7 @@ mod sweep;
 mod thread;
 mod totals;
 mod views;
+mod waits;
 
 pub(crate) use analysis::{Options, analyze};
 pub(crate) use report::report;

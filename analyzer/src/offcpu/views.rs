@@ -5,6 +5,7 @@ use super::interval::{State, Waker};
 use super::named::NamedTree;
 use super::thread::Thread;
 use super::totals::{Key, Totals, Which};
+use super::waits::LockCall;
 use crate::capture::Capture;
 use crate::result::{
     Hex, Holder, LockRow, LockStack, OffCpuStack, StackFrame, StateRow, SyscallRow, WakerFacts,
@@ -226,7 +227,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Locks by futex word where any is known, otherwise by the call that waits;
-    /// and which of the two it was.
+    /// and which of the two it was. Locks of the kernel have no words.
     ///
     /// # Errors
     /// When a file or folder that the user named cannot be used.
@@ -241,20 +242,23 @@ impl<'a> Rows<'a> {
         let has_words = self.blocked().any(|row| row.key.word != 0);
         let mut all: BTreeMap<LockKey, LockSums> = BTreeMap::new();
         for row in self.blocked() {
-            let key = if has_words {
-                if row.key.word == 0 {
-                    continue;
+            let key = match row.key.word {
+                0 => {
+                    let named = tree.get(row.key.stack);
+                    let is_told = |call: &LockCall| call.is_kernel || !has_words;
+                    let call = named.lock.as_ref().filter(|call| is_told(call));
+                    let Some(call) = call.filter(|_| !row.key.is_old_stack) else {
+                        continue;
+                    };
+                    (row.thread.pid, 0, Some(call.text.clone()))
                 }
-                (row.thread.pid, row.key.word, None)
-            } else {
-                let named = tree.get(row.key.stack);
-                let Some(call) = named.lock.clone().filter(|_| !row.key.is_old_stack) else {
-                    continue;
-                };
-                (row.thread.pid, 0, Some(call))
+                word => (row.thread.pid, word, None),
             };
             let sums = all.entry(key).or_default();
             sums.totals.merge(&row.chosen);
+            if row.idle.is_some() {
+                sums.idle_ns = sums.idle_ns.saturating_add(row.chosen.ns);
+            }
             sums.waiters.insert(row.thread.tid);
             if let Some(Waker::Thread(tid)) = row.key.waker {
                 *sums.holders.entry(tid).or_default() += row.chosen.intervals;
@@ -314,6 +318,7 @@ fn parts(which: Which, row: &Row<'_>) -> Vec<(&'static str, Totals)> {
 #[derive(Debug, Default)]
 struct LockSums {
     totals: Totals,
+    idle_ns: u64,
     waiters: BTreeSet<i32>,
     holders: BTreeMap<i32, u64>,
     stacks: BTreeMap<Frames, Totals>,
@@ -346,6 +351,7 @@ impl LockSums {
             intervals: self.totals.intervals,
             total_ns: self.totals.ns,
             max_ns: self.totals.max_ns,
+            idle_ns: (self.idle_ns > 0).then_some(self.idle_ns),
             waiters: self.waiters.into_iter().collect(),
             holders,
             stacks,

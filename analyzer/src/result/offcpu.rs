@@ -90,6 +90,9 @@ pub struct LockRow {
     pub total_ns: u64,
     /// How long at most.
     pub max_ns: u64,
+    /// How much of it were waits for work; absent when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_ns: Option<u64>,
     /// The threads that waited, by number.
     pub waiters: Vec<i32>,
     /// The threads that ended waits for it, most often first.

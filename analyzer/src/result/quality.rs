@@ -29,7 +29,8 @@ pub struct Quality {
     pub memory_samples: Option<u64>,
     /// Records that the kernel could not write for want of room.
     pub lost_events: u64,
-    /// Samples that the hardware or the kernel dropped.
+    /// Samples that the hardware or the kernel dropped, beside
+    /// [`Quality::lost_events`].
     pub lost_samples: u64,
     /// How often the kernel throttled an event.
     pub throttled: u64,
@@ -76,6 +77,10 @@ impl Quality {
             ),
             ("records whose fields do not fit", survey.malformed_records),
             (
+                "samples that a BPF filter of the recording left out",
+                survey.filtered_samples,
+            ),
+            (
                 "look-ups among too many nested mappings",
                 capture.given_up(),
             ),
@@ -86,7 +91,7 @@ impl Quality {
         Self {
             samples: survey.total_samples(),
             lost_events: survey.lost_events,
-            lost_samples: survey.lost_samples,
+            lost_samples: survey.lost_samples(),
             throttled: survey.throttled,
             truncated_bytes: missing.saturating_add(walk.lost_bytes()),
             skipped: skipped

@@ -501,7 +501,7 @@ impl Gathered {
             if kind == record_kind::SAMPLE || kind >= record_kind::USER_TYPE_START {
                 continue;
             }
-            let trailer = events.trailer().parse(record.body, endian);
+            let trailer = events.trailer_of(record.body).parse(record.body, endian);
             let time = trailer.time.filter(|&time| time != u64::MAX).unwrap_or(0);
             if time > 0 {
                 self.times = join(self.times, Some((time, time)));

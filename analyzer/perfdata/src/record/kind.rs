@@ -19,6 +19,9 @@ pub mod record_kind {
     pub const AUX: u32 = 11;
     /// Samples that were dropped.
     pub const LOST_SAMPLES: u32 = 13;
+    /// The flag of records of dropped samples that says that a BPF filter of the
+    /// recording did it, as it was told to (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
+    pub const MISC_LOST_SAMPLES_BPF: u16 = 1 << 15;
     /// A thread that is recorded left the CPU or came back.
     pub const SWITCH: u32 = 14;
     /// A CPU that is recorded went from one thread to another.
@@ -33,6 +36,10 @@ pub mod record_kind {
     pub const HEADER_TRACING_DATA: u32 = 66;
     /// A binary and its build-id.
     pub const HEADER_BUILD_ID: u32 = 67;
+    /// perf has emptied all of the kernel's buffers once more.
+    pub const FINISHED_ROUND: u32 = 68;
+    /// Which CPU or thread the buffer of an event's id is of.
+    pub const ID_INDEX: u32 = 69;
     /// What writes the AUX area, and facts that only its decoder understands.
     pub const AUXTRACE_INFO: u32 = 70;
     /// The size of the trace data that follows as payload.

@@ -9,6 +9,16 @@ use super::layout::Fields;
 use crate::bytes::Cursor;
 use linux_perf_event_reader::{Endianness, SampleFormat};
 
+/// What a trailer may have, a word each.
+const PARTS: [SampleFormat; 6] = [
+    SampleFormat::TID,
+    SampleFormat::TIME,
+    SampleFormat::ID,
+    SampleFormat::STREAM_ID,
+    SampleFormat::CPU,
+    SampleFormat::IDENTIFIER,
+];
+
 /// The fields of a trailer; each is absent when the attribute did not ask for
 /// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,15 +43,7 @@ pub struct TrailerLayout {
 impl TrailerLayout {
     /// The trailer of records that belong to an attribute with `fields`.
     pub fn new(fields: Fields) -> Self {
-        let parts = [
-            SampleFormat::TID,
-            SampleFormat::TIME,
-            SampleFormat::ID,
-            SampleFormat::STREAM_ID,
-            SampleFormat::CPU,
-            SampleFormat::IDENTIFIER,
-        ];
-        let count = parts.iter().filter(|&&part| fields.has(part)).count();
+        let count = PARTS.iter().filter(|&&part| fields.has(part)).count();
         let size = if fields.sample_id_all { 8 * count } else { 0 };
         Self { fields, size }
     }
@@ -49,6 +51,27 @@ impl TrailerLayout {
     /// How many bytes the trailer takes at the end of a record.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Whether both have the same fields.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same = |&part: &SampleFormat| self.fields.has(part) == other.fields.has(part);
+        self.size == other.size && (self.size == 0 || PARTS.iter().all(same))
+    }
+
+    /// How many words in front of the end the event's id is, that of the last word being
+    /// 1; absent when the trailer has none.
+    pub(crate) fn id_from_end(&self) -> Option<usize> {
+        let has = |field| usize::from(self.fields.has(field));
+        match (
+            self.size,
+            has(SampleFormat::IDENTIFIER),
+            has(SampleFormat::ID),
+        ) {
+            (0, ..) | (_, 0, 0) => None,
+            (_, 1, _) => Some(1),
+            _ => Some(1 + has(SampleFormat::CPU) + has(SampleFormat::STREAM_ID)),
+        }
     }
 
     /// Reads the trailer of a record whose bytes behind the header are `body`;

@@ -18,6 +18,8 @@ pub(super) const IDLE: &[(&str, &str)] = &[
     ("sleep", "sleep"),
     ("std::thread::sleep", "sleep"),
     ("time.Sleep", "sleep"),
+    // By a monitor in ART and a parker in hotspot
+    ("java.lang.Thread.sleep", "sleep"),
     ("pause", "sleep"),
     ("sigwaitinfo", "signal"),
     ("sigtimedwait", "signal"),
@@ -40,6 +42,11 @@ pub(super) const IDLE: &[(&str, &str)] = &[
     ("tbb::detail::r1::market::", "pool"),
     ("tbb::detail::r1::thread_dispatcher::", "pool"),
     ("tbb::detail::r1::rml::", "pool"),
+    // Abseil's synchronization/internal/thread_pool.h
+    ("absl::synchronization_internal::ThreadPool::", "pool"),
+    // folly's executors/CPUThreadPoolExecutor.cpp and EDFThreadPoolExecutor.cpp
+    ("folly::CPUThreadPoolExecutor::threadRun", "pool"),
+    ("folly::EDFThreadPoolExecutor::take", "pool"),
     // libgomp's team.c; LLVM's kmp_barrier.cpp
     ("gomp_thread_start", "pool"),
     ("kmp_fork_barrier", "pool"),
@@ -130,6 +137,13 @@ pub(super) const BETWEEN: &[&str] = &[
     "do_wait",
     "do_spin",
     "kmp_",
+    "absl::synchronization_internal::",
+    "folly::detail::(anonymous namespace)::",
+    "folly::detail::MemoryIdler::",
+    "folly::LifoSemMPMCQueue<",
+    "folly::PriorityLifoSemMPMCQueue<",
+    "folly::UnboundedBlockingQueue<",
+    "folly::PriorityUnboundedBlockingQueue<",
     "tbb::detail::r1::binary_semaphore::",
     "tbb::detail::r1::futex_wait",
     "QWaitConditionPrivate::",

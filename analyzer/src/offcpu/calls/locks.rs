@@ -39,14 +39,48 @@ pub(super) const LOCKS: &[&str] = &[
     "std::__1::recursive_mutex::lock",
     "std::thread::join",
     "__gthread_mutex_lock",
+    // Abseil's mutex.cc, blocking_counter.cc, barrier.cc, spinlock.cc, call_once.h
     "absl::Mutex::Lock",
-    "absl::Mutex::Block",
+    "absl::Mutex::ReaderLock",
+    "absl::Mutex::lock",
+    "absl::BlockingCounter::Wait",
+    "absl::Barrier::Block",
+    "absl::base_internal::SpinLock",
+    "absl::base_internal::CallOnceImpl",
+    // folly's SharedMutex.h, MicroLock.h, DistributedMutex-inl.h, fibers/TimedMutex-inl.h
+    "folly::SharedMutexImpl<",
+    "folly::MicroLockCore::lock",
+    "folly::MicroLockBase<",
+    "folly::detail::distributed_mutex::",
+    "folly::fibers::TimedMutex::lock",
     "tbb::detail::r1::wait_on_address",
     "QMutex::lock",
     "g_mutex_lock",
-    // OpenMP: libgomp's config/linux/bar.c, LLVM's kmp_barrier.cpp and kmp_csupport.cpp
+    // OpenMP: libgomp's config/linux/{bar,mutex,ptrlock,sem,lock}.c, barrier.c, critical.c,
+    // ordered.c, task.c, parallel.c, single.c, loop.c
     "gomp_mutex_lock",
     "gomp_team_barrier_wait",
+    "gomp_ptrlock_get",
+    "gomp_sem_wait",
+    "gomp_set_lock",
+    "gomp_set_nest_lock",
+    "gomp_team_end",
+    "gomp_ordered_sync",
+    "GOMP_barrier",
+    "GOMP_critical",
+    "GOMP_atomic_start",
+    "GOMP_ordered_start",
+    "GOMP_doacross_wait",
+    "GOMP_loop_end",
+    "GOMP_sections_end",
+    "GOMP_single_copy_start",
+    "GOMP_workshare_task_reduction_unregister",
+    "GOMP_taskwait",
+    "GOMP_taskgroup_end",
+    "GOMP_parallel_end",
+    "omp_set_lock",
+    "omp_set_nest_lock",
+    // LLVM's kmp_barrier.cpp and kmp_csupport.cpp
     "kmp_join_barrier",
     "kmp_barrier",
     "kmpc_barrier",
@@ -105,7 +139,31 @@ pub(super) const WAITS: &[&str] = &[
     "std::condition_variable::wait",
     "std::__1::condition_variable::",
     "std::__condvar::wait",
-    "absl::CondVar::Wait",
+    "absl::CondVar::",
+    "absl::Mutex::Await",
+    "absl::Mutex::Block",
+    "absl::Mutex::DecrementSynchSem",
+    "absl::Mutex::LockWhen",
+    "absl::Mutex::ReaderLockWhen",
+    "absl::Notification::WaitForNotification",
+    "absl::synchronization_internal::PerThreadSem::Wait",
+    "AbslInternalPerThreadSemWait",
+    "AbslInternalSpinLockDelay",
+    // folly's Baton.h, LifoSem.h, SaturatingSemaphore.h, EventCount.h, ParkingLot.h,
+    // ThrottledLifoSem.h, detail/Futex.cpp
+    "folly::Baton<",
+    "folly::LifoSemImpl<",
+    "folly::LifoSemBase<",
+    "folly::detail::LifoSemBase<",
+    "folly::detail::LifoSemNode<",
+    "folly::ThrottledLifoSem::",
+    "folly::StripedThrottledLifoSem::",
+    "folly::SaturatingSemaphore<",
+    "folly::EventCount::",
+    "folly::ParkingLot<",
+    "folly::parking_lot_detail::",
+    "folly::detail::futexWait",
+    "folly::detail::MemoryIdler::futexWait",
     "QWaitCondition::wait",
     "g_cond_wait",
     "std::sync::condvar::Condvar",
@@ -148,14 +206,34 @@ pub(super) const WAITS: &[&str] = &[
 /// Locks of the kernel.
 pub(super) const KERNEL_LOCKS: &[&str] = &[
     "mutex_lock",
+    "mutex_lock_interruptible",
+    "mutex_lock_killable",
+    "mutex_lock_io",
+    "mutex_lock_nested",
     "mutex_lock_slowpath",
+    "ww_mutex_lock",
+    "rt_mutex_lock",
+    "rt_mutex_slowlock",
     "rwsem_down_read_slowpath",
     "rwsem_down_write_slowpath",
     "down_read",
+    "down_read_interruptible",
+    "down_read_killable",
     "down_write",
-    "rt_mutex_slowlock",
+    "down_write_killable",
+    "down_interruptible",
+    "down_killable",
+    "down_timeout",
+    "percpu_down_read",
+    "percpu_down_write",
     "percpu_rwsem_wait",
     "wait_on_bit",
+    "wait_on_bit_lock",
+    "lock_sock",
+    "folio_lock",
+    // fs/locks.c
+    "locks_lock_inode_wait",
+    "do_lock_file_wait",
 ];
 
 /// What stands between a program and the lock call that it makes: guards, and the
@@ -175,6 +253,17 @@ const GLUE: &[&str] = &[
     "std::unique_lock<",
     "std::scoped_lock<",
     "std::shared_lock<",
+    "absl::MutexLock",
+    "absl::ReaderMutexLock",
+    "absl::WriterMutexLock",
+    "absl::synchronization_internal::",
+    "absl::base_internal::",
+    "folly::LockedPtr<",
+    "folly::Synchronized<",
+    "folly::SynchronizedBase<",
+    "folly::detail::(anonymous namespace)::",
+    "folly::detail::MemoryIdler",
+    "folly::detail::futex",
     "std::__1::mutex::",
     "std::__1::condition_variable",
     "std::__1::lock_guard<",
@@ -189,7 +278,7 @@ const GLUE: &[&str] = &[
 
 /// Whether a function waits for a lock, or may.
 pub(in crate::offcpu) fn is_lock(function: &str, is_kernel: bool) -> bool {
-    let name = plain(function);
+    let name = &*plain(function);
     match is_kernel {
         true => has(KERNEL_LOCKS, name),
         false => has(LOCKS, name) || has(WAITS, name),
@@ -207,17 +296,6 @@ pub(in crate::offcpu) fn is_libc(dso: &str) -> bool {
     let name = dso.rsplit('/').next().unwrap_or(dso);
     let starts = ["libc.", "libc-", "libpthread.", "libpthread-", "ld-musl-"];
     starts.iter().any(|start| name.starts_with(start))
-}
-
-/// A lock call as programs write it.
-pub(in crate::offcpu) fn shown(function: &str) -> &str {
-    let name = function.split('@').next().unwrap_or(function);
-    let name = name.strip_prefix("__GI_").unwrap_or(name);
-    let bare = name.trim_start_matches('_');
-    match bare.starts_with("pthread_") {
-        true => bare,
-        false => name,
-    }
 }
 
 #[cfg(test)]
@@ -238,11 +316,23 @@ mod tests {
             "sync.(*Mutex).lockSlow",
             "ObjectMonitor::enter(JavaThread*)",
             "lll_mutex_lock_optimized",
+            "absl::lts_20240116::Mutex::LockSlow(absl::lts_20240116::MuHowS const*)",
+            "absl::debian3::Mutex::Lock()",
+            "AbslInternalPerThreadSemWait_lts_20240116",
+            "bool folly::SharedMutexImpl<false, void, std::atomic>::lockExclusiveImpl<int>(int)",
+            "folly::detail::FutexResult folly::detail::futexWait<std::atomic<unsigned int> >()",
+            "GOMP_critical_name_start",
+            "gomp_mutex_lock_slow",
             "void std::condition_variable::wait<main::{lambda()#1}>(std::unique_lock<std::mutex>&)",
         ] {
             assert!(is_lock(name, false), "{name}");
         }
-        for name in ["rwsem_down_write_slowpath", "__mutex_lock.constprop.0"] {
+        for name in [
+            "rwsem_down_write_slowpath",
+            "__mutex_lock.constprop.0",
+            "down_write_killable",
+            "__lock_sock",
+        ] {
             assert!(is_lock(name, true), "{name}");
         }
         // The call of the kernel that all locks of programs end in.
@@ -253,6 +343,9 @@ mod tests {
             "wait_account_lock(Stat&)",
             "mutex",
             "__lll_lock_wake",
+            "absl::lts_20240116::Mutex::Unlock()",
+            "folly::CPUThreadPoolExecutor::add(folly::Function<void ()>)",
+            "GOMP_parallel",
         ] {
             assert!(!is_lock(name, false), "{name}");
         }

@@ -6,7 +6,8 @@ mod locks;
 mod name;
 mod syscalls;
 
-pub(super) use locks::{is_glue, is_libc, is_lock, shown};
+pub(super) use locks::{is_glue, is_libc, is_lock};
+pub(super) use name::shown;
 pub(super) use syscalls::{idle_syscall, syscall, syscall_of};
 
 use idle::{BETWEEN, IDLE, KERNEL_IDLE, KERNEL_THREADS, KERNEL_WORK, SLEEPS};
@@ -32,7 +33,7 @@ pub(super) enum Role {
 
 /// What a function of a program or library is.
 pub(super) fn role(function: &str) -> Role {
-    let name = plain(function);
+    let name = &*plain(function);
     let idle = || IDLE.iter().find(|(start, _)| begins(name, start));
     if has(WAITS, name) {
         Role::Wait
@@ -50,7 +51,7 @@ pub(super) fn role(function: &str) -> Role {
 /// What a function of the kernel is. There, [`Role::Between`] is the sleep itself
 /// and [`Role::Lock`] also the wait for memory or a disk.
 pub(super) fn kernel_role(function: &str) -> Role {
-    let name = plain(function);
+    let name = &*plain(function);
     let idle = || KERNEL_IDLE.iter().find(|(start, _)| begins(name, start));
     if has(KERNEL_LOCKS, name) || has(KERNEL_WORK, name) {
         Role::Lock

@@ -159,7 +159,7 @@ pub(in crate::offcpu) fn syscall_of<'a>(
         if stubs > STUBS {
             return None;
         }
-        let name = plain(function);
+        let name = &*plain(function);
         if name.starts_with("futex_") || name.starts_with("lll_lock") {
             return Some("futex");
         }

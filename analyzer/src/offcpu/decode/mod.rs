@@ -7,7 +7,7 @@ pub(super) use plan::Plan;
 
 use super::collected::Counters;
 use super::event::{Detail, Event, Kind, NO_CPU, NO_STACK, Reason, StackId, Sum, Witness};
-use super::losses::Loss;
+use super::losses::{Counted, Loss, Told};
 use crate::stack::StackBuilder;
 use crate::survey::SAMPLE;
 use contend_perfdata::{
@@ -19,9 +19,6 @@ use sample::Reading;
 /// `PERF_RECORD_MISC_SWITCH_OUT` and `PERF_RECORD_MISC_SWITCH_OUT_PREEMPT`.
 const SWITCH_OUT: u16 = 1 << 13;
 const SWITCH_OUT_PREEMPT: u16 = 1 << 14;
-
-/// `PERF_RECORD_MISC_LOST_SAMPLES_BPF` (`tools/lib/perf/include/perf/event.h`).
-const LOST_SAMPLES_BPF: u16 = 1 << 15;
 
 /// What one worker, or all of them, have read.
 #[derive(Debug, Default)]
@@ -35,8 +32,8 @@ pub(super) struct Decoded {
     pub(super) on_cpu: FxHashMap<i32, u64>,
     /// What the bundled collector counted, the last that it wrote.
     pub(super) collected: Option<(At, Counters)>,
-    /// When records were lost.
-    pub(super) losses: Vec<Loss>,
+    /// When records were lost, and where.
+    pub(super) losses: Told,
     pub(super) counts: DecodeCounts,
 }
 
@@ -118,7 +115,7 @@ impl Decoded {
         if let Some(counted) = other.collected {
             self.note_counters(counted);
         }
-        self.losses.extend(other.losses);
+        self.losses.merge(other.losses);
         self.counts.merge(&other.counts);
     }
 
@@ -136,7 +133,10 @@ impl Decoded {
                 record_kind::SWITCH | record_kind::SWITCH_CPU_WIDE => {
                     self.switch_record(&record, events, plan);
                 }
-                record_kind::LOST | record_kind::LOST_SAMPLES => self.loss(&record, events, plan),
+                record_kind::LOST => self.loss(&record, events),
+                record_kind::LOST_SAMPLES => self.counted(&record, events, plan),
+                record_kind::ID_INDEX => self.id_index(&record, events),
+                record_kind::FINISHED_ROUND => self.losses.rounds.push(record.pos),
                 record_kind::FORK | record_kind::EXIT => self.life(&record, events),
                 _ => {}
             }
@@ -181,7 +181,9 @@ impl Decoded {
     }
 
     fn switch_record(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
-        let id = plan.trailer.parse(record.body, events.endian());
+        let id = events
+            .trailer_of(record.body)
+            .parse(record.body, events.endian());
         let (Some((pid, tid)), Some(time)) = (id.pid_tid, id.time) else {
             self.counts.bad_switch += 1;
             return;
@@ -212,23 +214,62 @@ impl Decoded {
         });
     }
 
-    /// Records that could not be written. What a filter of samples dropped is not
-    /// missing.
-    fn loss(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
-        let is_filtered =
-            record.kind == record_kind::LOST_SAMPLES && record.misc & LOST_SAMPLES_BPF != 0;
-        if is_filtered {
+    /// Records that found no room.
+    fn loss(&mut self, record: &RawRecord<'_>, events: &EventTable) {
+        let mut cursor = Cursor::new(record.body, events.endian());
+        let trailer = events
+            .trailer_of(record.body)
+            .parse(record.body, events.endian());
+        let time = trailer.time.filter(|&time| time > 0);
+        let (Some(id), Some(count), Some(time)) = (cursor.u64(), cursor.u64(), time) else {
+            self.counts.undated_losses += 1;
             return;
-        }
-        let id = plan.trailer.parse(record.body, events.endian());
-        // `perf record` tells at the end what the kernel counted, without a time.
-        match id.time.filter(|&time| time > 0) {
-            Some(time) => self.losses.push(Loss {
-                time,
-                pos: record.pos,
-                cpu: id.cpu.unwrap_or(NO_CPU),
-            }),
-            None => self.counts.undated_losses += 1,
+        };
+        self.losses.losses.push(Loss {
+            time,
+            pos: record.pos,
+            cpu: trailer.cpu.unwrap_or(NO_CPU),
+            id,
+            count,
+        });
+    }
+
+    /// The kernel's counters of the same, which `perf record` reads when it ends: these
+    /// have no time. With a time the kernel tells of samples that the hardware dropped,
+    /// and those tell no switches; nor is missing what a filter of samples left out.
+    fn counted(&mut self, record: &RawRecord<'_>, events: &EventTable, plan: &Plan) {
+        let trailer = events
+            .trailer_of(record.body)
+            .parse(record.body, events.endian());
+        let is_filtered = record.misc & record_kind::MISC_LOST_SAMPLES_BPF != 0;
+        let count = Cursor::new(record.body, events.endian()).u64();
+        let (Some(count), Some(0), false) = (count, trailer.time, is_filtered) else {
+            return;
+        };
+        let event = match trailer.id {
+            Some(id) => events.event_with_id(id),
+            None => Some(0),
+        };
+        self.losses.counted.push(Counted {
+            id: trailer.id,
+            count,
+            has_switches: event.is_none_or(|event| plan.has_switches(event)),
+        });
+    }
+
+    /// Which CPU's buffer has the records of which id
+    /// (`struct perf_record_id_index` in `tools/lib/perf/include/perf/event.h`).
+    fn id_index(&mut self, record: &RawRecord<'_>, events: &EventTable) {
+        let mut cursor = Cursor::new(record.body, events.endian());
+        let count = cursor.u64().unwrap_or(0);
+        for _ in 0..count {
+            let (Some(id), Some(_), Some(cpu), Some(_)) =
+                (cursor.u64(), cursor.u64(), cursor.u64(), cursor.u64())
+            else {
+                return;
+            };
+            // All ones are no CPU.
+            self.losses.cpu_of.insert(id, u32::try_from(cpu).ok());
         }
     }
 

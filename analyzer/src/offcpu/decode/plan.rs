@@ -2,7 +2,7 @@
 
 use crate::event_kind::{EventKind, OffCpuLayout, is_clock};
 use crate::offcpu::payload::{SwitchPayload, WakePayload};
-use contend_perfdata::{Attr, AttrFlags, Fields, Header, TrailerLayout};
+use contend_perfdata::{Attr, AttrFlags, Header};
 
 /// The kernel tells preemption in SWITCH records from this version on.
 const TELLS_PREEMPTION: (u32, u32) = (4, 17);
@@ -28,8 +28,8 @@ pub(super) enum Reader {
 #[derive(Debug)]
 pub(in crate::offcpu) struct Plan {
     pub(super) readers: Vec<Reader>,
-    /// The trailer of the records that tell of switches.
-    pub(super) trailer: TrailerLayout,
+    /// By event, whether its records tell switches.
+    switches: Vec<bool>,
     /// Whether SWITCH records tell preemption.
     pub(super) tells_preemption: bool,
     /// Whether stacks of running threads are all that there is.
@@ -57,6 +57,10 @@ impl Plan {
                 _ => Reader::Ran,
             }
         });
+        let switches = header.attrs.iter().zip(&kinds).map(|(event, kind)| {
+            let is_asked = event.attr.has_flags(AttrFlags::CONTEXT_SWITCH);
+            is_asked || matches!(kind, EventKind::SchedSwitch | EventKind::OffCpu(_))
+        });
         let has_stacks = header
             .attrs
             .iter()
@@ -66,21 +70,20 @@ impl Plan {
                 EventKind::OffCpu(_) => true,
                 _ => false,
             });
-        // Events may differ in their trailers; these records are written for the
-        // one that asked for them.
-        let asked = header
-            .attrs
-            .iter()
-            .find(|event| event.attr.has_flags(AttrFlags::CONTEXT_SWITCH))
-            .or(header.attrs.first());
-        let fields = asked.map_or_else(Fields::default, |event| Fields::from(&event.attr));
         let release = features.os_release.as_deref().and_then(version);
         Self {
             readers: readers.collect(),
-            trailer: TrailerLayout::new(fields),
+            switches: switches.collect(),
             tells_preemption: release.is_none_or(|release| release >= TELLS_PREEMPTION),
             wants_last_stack: !has_stacks,
         }
+    }
+}
+
+impl Plan {
+    /// Whether records of an event tell switches.
+    pub(super) fn has_switches(&self, event: usize) -> bool {
+        self.switches.get(event).copied().unwrap_or(false)
     }
 }
 

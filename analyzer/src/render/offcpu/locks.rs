@@ -3,7 +3,7 @@
 use super::{max, ns};
 use crate::render::heads::{heading, more};
 use crate::render::stacks::leaf_first;
-use crate::render::style::{Style, WIDTH, count, cut, many, wrap};
+use crate::render::style::{Style, WIDTH, count, many, wrap};
 use crate::result::{LockRow, OffCpu};
 use std::io::{self, Write};
 
@@ -18,13 +18,21 @@ pub(super) fn locks(
     rows: usize,
     style: Style,
 ) -> io::Result<()> {
+    let has_calls = result.locks.iter().any(|row| row.word.is_none());
     let title = match result.locks_by {
+        "futex_word" if has_calls => {
+            "Locks, by futex word; the kernel's own by the call that waits"
+        }
         "futex_word" => "Locks, by futex word",
         _ => "Locks, by the call that waits (the capture has no futex words)",
     };
     heading(out, title, style)?;
     if result.locks.is_empty() {
-        return writeln!(out, "  no wait for a lock was recognised");
+        writeln!(out, "  no wait for a lock was recognised")?;
+        if !result.quality.missing_binaries.is_empty() {
+            writeln!(out, "  names are missing, below, so that there may be some")?;
+        }
+        return Ok(());
     }
     let header = format!("  {:>9} {:>9} {:>9}  lock", "total", "intervals", "max");
     writeln!(out, "{}", style.dim(&header))?;
@@ -41,20 +49,26 @@ fn lock(out: &mut dyn Write, row: &LockRow) -> io::Result<()> {
     if let Some(pid) = row.pid {
         name = format!("{name} (process {pid})");
     }
-    writeln!(
-        out,
-        "  {:>9} {:>9} {:>9}  {}",
+    let numbers = [
         ns(row.total_ns),
         count(row.intervals),
         max(row.intervals, row.max_ns),
-        cut(&name, WIDTH - 33),
-    )?;
+    ];
+    let [total, intervals, longest] = numbers;
+    let mut start = format!("  {total:>9} {intervals:>9} {longest:>9}  ");
+    for line in wrap(&name, WIDTH - 33, 2) {
+        writeln!(out, "{start}{line}")?;
+        start = " ".repeat(33);
+    }
     let mut below = |text: String| -> io::Result<()> {
         for line in wrap(&text, WIDTH - 33, 2) {
             writeln!(out, "{:33}{line}", "")?;
         }
         Ok(())
     };
+    if let Some(idle) = row.idle_ns {
+        below(format!("{} of it waits for work", ns(idle)))?;
+    }
     let waiters: Vec<String> = row.waiters.iter().take(NAMED).map(i32::to_string).collect();
     let others = row.waiters.len().saturating_sub(NAMED);
     let others = match others {

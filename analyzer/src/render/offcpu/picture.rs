@@ -6,7 +6,7 @@ use crate::render::flamegraph::{self, Kind, Label, Picture, State, Unit};
 use crate::render::heads::subtitle;
 use crate::render::stacks::label;
 use crate::render::style::many;
-use crate::result::{OffCpu, OffCpuStack, WakerRow};
+use crate::result::{LockRow, LockStack, OffCpu, OffCpuStack, WakerRow};
 use std::io::{self, Write};
 
 /// Why there is no picture; absent when there is one.
@@ -16,6 +16,10 @@ pub(crate) fn nothing_to_draw(result: &OffCpu, view: Option<View>) -> Option<Str
             return Some(format!("no picture: who ended the waits was {NO_WAKERS}"));
         }
         Some(View::Waker) => result.wakers.iter().any(|row| row.total_ns > 0),
+        Some(View::Lock) if result.locks.is_empty() => {
+            return Some("no picture: no wait for a lock was recognised".to_owned());
+        }
+        Some(View::Lock) => result.locks.iter().any(|row| row.total_ns > 0),
         _ => result.stacks.iter().any(|row| row.total_ns > 0),
     };
     let nothing = match result.idle {
@@ -27,25 +31,37 @@ pub(crate) fn nothing_to_draw(result: &OffCpu, view: Option<View>) -> Option<Str
     (!has_time).then(|| nothing.to_owned())
 }
 
-/// Draws the picture: stacks below their state, or waits with the stack that
-/// ended them on top.
+/// Draws the picture: stacks below their state, or below the lock that they wait for, or
+/// waits with the stack that ended them on top.
 pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) -> io::Result<()> {
     let host = result.capture.host.as_deref().unwrap_or("unknown host");
-    let is_by_waker = view == Some(View::Waker);
-    let what = match (result.state, is_by_waker) {
-        ("all", false) => "Off CPU".to_owned(),
-        ("all", true) => "Off CPU, and who ended it".to_owned(),
-        (state, false) => format!("Off CPU, {state}"),
-        (state, true) => format!("Off CPU, {state}, and who ended it"),
+    let state = match result.state {
+        "all" => String::new(),
+        state => format!(", {state}"),
     };
+    let by = match view {
+        Some(View::Waker) => ", and who ended it",
+        Some(View::Lock) => ", by lock",
+        _ => "",
+    };
+    let what = format!("Off CPU{state}{by}");
     let command = result.capture.file.rsplit('/').next().unwrap_or_default();
-    let sums = result.sums.map_or(0, |sums| sums.samples);
-    let total = format!(
-        "{} in {}",
-        ns(result.total_ns),
-        intervals_and_sums(result.intervals, sums)
-    );
+    let mut sums = result.sums.map_or(0, |sums| sums.samples);
+    let (mut time, mut intervals) = (result.total_ns, result.intervals);
+    if view == Some(View::Lock) {
+        let locks = result.locks.iter();
+        (time, intervals) = locks.fold((0u64, 0), |(time, intervals), row| {
+            (time.saturating_add(row.total_ns), intervals + row.intervals)
+        });
+        // Which of them were for a lock is not kept.
+        sums = 0;
+    }
+    let total = format!("{} in {}", ns(time), intervals_and_sums(intervals, sums));
     let mut parts = Vec::new();
+    let others = result.total_ns.saturating_sub(time);
+    if others > 0 {
+        parts.push(format!("{} for no lock left out", ns(others)));
+    }
     if let Some(idle) = result.idle.filter(|idle| idle.hidden) {
         parts.push(format!("{} of waits for work left out", ns(idle.total_ns)));
     }
@@ -67,10 +83,39 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
         subtitle: subtitle(&total, parts, &result.capture, &result.quality),
         unit: Unit::Nanoseconds,
     };
-    if is_by_waker {
-        return flamegraph::draw(out, &picture, result.wakers.iter().map(woken));
+    match view {
+        Some(View::Waker) => flamegraph::draw(out, &picture, result.wakers.iter().map(woken)),
+        Some(View::Lock) => {
+            let mut processes = result.locks.iter().map(|row| row.pid);
+            let first = processes.next();
+            let is_one = processes.all(|pid| Some(pid) == first);
+            let locks = result.locks.iter();
+            let stacks = locks.flat_map(|row| {
+                let stacks = row.stacks.iter();
+                stacks.map(move |stack| locked(row, stack, is_one))
+            });
+            flamegraph::draw(out, &picture, stacks)
+        }
+        _ => flamegraph::draw(out, &picture, result.stacks.iter().map(waiting)),
     }
-    flamegraph::draw(out, &picture, result.stacks.iter().map(waiting))
+}
+
+/// A stack below the lock that it waits for. Whose process that is needs no telling
+/// where there is one.
+fn locked(row: &LockRow, stack: &LockStack, is_one_process: bool) -> (Vec<Label>, u64) {
+    let word = row.word.map(|word| word.to_string());
+    let mut name = [row.name.clone(), word]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some(pid) = row.pid.filter(|_| !is_one_process) {
+        name = format!("{name} (process {pid})");
+    }
+    let mut labels = vec![heading_label(&format!("W: {name}"))];
+    labels.extend(stack.frames.iter().map(|frame| label(frame)));
+    let labels = labels.into_iter().map(|label| label.of(State::Waited));
+    (labels.collect(), stack.total_ns)
 }
 
 /// A stack below its state and its thread.
@@ -120,7 +165,7 @@ fn heading_label(text: &str) -> Label {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{StackFrame, WakerFacts};
+    use crate::result::{Hex, StackFrame, WakerFacts};
     use std::sync::Arc;
 
     fn frame(function: &str, kernel: bool) -> Arc<StackFrame> {
@@ -193,6 +238,45 @@ mod tests {
             labels[2],
             heading_label("← woken by nobody").of(State::Waker)
         );
+    }
+
+    #[test]
+    fn stacks_stand_on_the_lock_that_they_wait_for() {
+        let stack = LockStack {
+            frames: vec![frame("main", false), frame("do_futex", true)],
+            intervals: 2,
+            total_ns: 9,
+        };
+        let mut row = LockRow {
+            word: Some(Hex(0x1000)),
+            name: Some("queue+0x8".to_owned()),
+            pid: Some(7),
+            intervals: 2,
+            total_ns: 9,
+            max_ns: 5,
+            idle_ns: None,
+            waiters: vec![1],
+            holders: Vec::new(),
+            stacks: Vec::new(),
+        };
+        let labels = |row: &LockRow, is_one| locked(row, &stack, is_one).0;
+        let waited = |label: Label| label.of(State::Waited);
+        let expected = [
+            waited(heading_label("W: queue+0x8 0x1000")),
+            waited(Label::new("main", Kind::User)),
+            waited(Label::new("do_futex", Kind::Kernel)),
+        ];
+        assert_eq!(labels(&row, true), expected);
+        assert_eq!(locked(&row, &stack, true).1, 9);
+        let of = |text: &str| waited(heading_label(text));
+        assert_eq!(
+            labels(&row, false)[0],
+            of("W: queue+0x8 0x1000 (process 7)")
+        );
+        row.name = None;
+        assert_eq!(labels(&row, true)[0], of("W: 0x1000"));
+        (row.word, row.name) = (None, Some("down_read in fault".to_owned()));
+        assert_eq!(labels(&row, true)[0], of("W: down_read in fault"));
     }
 
     #[test]

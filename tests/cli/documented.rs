@@ -204,7 +204,32 @@ fn captures(scratch: &Path) -> Vec<PathBuf> {
     });
     let spe = scratch.join("spe.perf.data");
     std::fs::write(&spe, slow_core()).unwrap();
-    [demo, cut, two, spe].into_iter().chain(synthetic).collect()
+    let nameless = scratch.join("nameless.perf.data");
+    std::fs::write(&nameless, nameless_threads()).unwrap();
+    [demo, cut, two, spe, nameless]
+        .into_iter()
+        .chain(synthetic)
+        .collect()
+}
+
+/// Two CPUs that fight over a line, and nothing that tells threads.
+fn nameless_threads() -> Vec<u8> {
+    let mut capture = SpeCapture::new(2);
+    for cpu in 0..2u32 {
+        let plans: Vec<SpePlan> = (0..20u64)
+            .map(|number| SpePlan {
+                operation: Some((1, u8::from(cpu == 0))),
+                source: (cpu == 1).then_some(9),
+                pc: Some((SpeCapture::TEXT, 0)),
+                data: Some(SpeCapture::HEAP),
+                latencies: [Some(200), None, None],
+                timestamp: Some(1_000_000 + number),
+                ..SpePlan::default()
+            })
+            .collect();
+        capture.chunk(cpu, &plans, 64);
+    }
+    capture.wrapped(Container::File).unwrap()
 }
 
 /// What Arm SPE recorded on a core that nobody knows: lines are ordered by latency.

@@ -146,6 +146,34 @@ impl Capture {
             .collect()
     }
 
+    /// Every sample, in the order of the file.
+    pub(crate) fn sampled(&self) -> Vec<Sampled> {
+        let samples = Samples::new(self.sample_type);
+        let records = self.records().into_iter();
+        records
+            .filter(|(kind, _)| *kind == SAMPLE)
+            .map(|(_, range)| {
+                let record = &self.bytes[range];
+                let half = |bit, part: usize| {
+                    let at = samples.places.get(&bit);
+                    at.map_or(0, |at| u32_at(record, at + 4 * part))
+                };
+                let word = |bit| samples.places.get(&bit).map_or(0, |at| u64_at(record, *at));
+                Sampled {
+                    ip: word(0),
+                    tid: half(1, 1),
+                    cpu: half(7, 0),
+                    address: word(3),
+                    latency: samples
+                        .weight
+                        .map_or(0, |(at, mask)| u64_at(record, at) & mask),
+                    source: word(15),
+                    physical: word(19),
+                }
+            })
+            .collect()
+    }
+
     /// The counters of `perf c2c` after each record, by the rules of
     /// `c2c_decode_stats` (tools/perf/util/mem-events.c). `nomap` is not among
     /// them: it needs the address spaces.
@@ -164,8 +192,21 @@ impl Capture {
     }
 }
 
-/// Where ADDR and DATA_SRC are in a sample whose fields all have a fixed size.
+/// One sample. What it does not hold is 0.
+pub(crate) struct Sampled {
+    pub(crate) ip: u64,
+    pub(crate) tid: u32,
+    pub(crate) cpu: u32,
+    pub(crate) address: u64,
+    pub(crate) latency: u64,
+    pub(crate) source: u64,
+    pub(crate) physical: u64,
+}
+
+/// Where the fields are in a sample whose fields all have a fixed size.
 struct Samples {
+    /// By the bit of `sample_type`.
+    places: BTreeMap<u32, usize>,
     address: usize,
     source: usize,
     /// WEIGHT, or WEIGHT_STRUCT, whose latency is its lower half.
@@ -174,8 +215,8 @@ struct Samples {
 
 impl Samples {
     fn new(sample_type: u64) -> Self {
-        // (bit, words) in the order of the record, up to DATA_SRC.
-        const FIELDS: [(u32, usize); 12] = [
+        // (bit, words) in the order of the record, up to PHYS_ADDR.
+        const FIELDS: [(u32, usize); 14] = [
             (16, 1),
             (0, 1),
             (1, 1),
@@ -188,8 +229,10 @@ impl Samples {
             (14, 1),
             (24, 1),
             (15, 1),
+            (17, 1),
+            (19, 1),
         ];
-        const UNSIZED: u64 = 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13;
+        const UNSIZED: u64 = 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 18;
         assert_eq!(sample_type & UNSIZED, 0, "samples of a fixed layout");
         let mut offset = 8;
         let mut places = BTreeMap::new();
@@ -207,6 +250,7 @@ impl Samples {
                 (None, Some(at)) => Some((*at, u64::from(u32::MAX))),
                 (None, None) => None,
             },
+            places,
         }
     }
 

@@ -16,7 +16,10 @@ mod latency;
 mod made;
 mod oracle;
 mod planted;
+mod sorted;
+mod spe_cpus;
 mod spe_latency;
+mod spe_lines;
 mod waiting;
 
 use common::{compare, skipped};

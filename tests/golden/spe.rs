@@ -218,6 +218,153 @@ fn a_table_of_the_user_is_taken() {
     );
 }
 
+/// Two CPUs use one line, one writes offset 0 and the other reads what it is told to.
+fn of_two_cpus(read: u64) -> SpeCapture {
+    let mut capture = SpeCapture::new(2);
+    for cpu in 0..2u32 {
+        let plans: Vec<SpePlan> = (0..40u64)
+            .map(|number| SpePlan {
+                operation: Some((1, u8::from(cpu == 0))),
+                source: (cpu == 1).then_some(9),
+                pc: Some((SpeCapture::TEXT + 4 * u64::from(cpu), 0)),
+                data: Some(SpeCapture::HEAP + u64::from(cpu) * read),
+                latencies: [Some(200), None, None],
+                timestamp: Some(1_000 * (number + 1)),
+                ..SpePlan::default()
+            })
+            .collect();
+        capture.chunk(cpu, &plans, 64);
+    }
+    capture
+}
+
+/// Nothing tells threads: CPUs stand for them, and the report says so.
+#[test]
+fn cpus_stand_for_threads_that_are_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (read, verdict) in [(16, "false_sharing"), (0, "true_sharing")] {
+        let path = written(&of_two_cpus(read), Container::File, folder.path());
+        let document = contend_on(&path, &["c2c", "--json"]).json("c2c");
+        let line = &document["lines"][0];
+        assert_eq!(line["verdict"], verdict, "{line}");
+        assert_eq!(line["judged_by"], "cpu");
+        let who = |list: &str| (line[list][0]["tid"].clone(), line[list][0]["cpu"].clone());
+        assert_eq!(who("writers"), (json!(-1), json!(0)));
+        assert_eq!(who("readers"), (json!(-1), json!(1)));
+        let table = contend_on(&path, &["c2c"]).text();
+        for part in [
+            &format!("{} by CPU", verdict.replace('_', " ")),
+            "CPUs stand for threads",
+            "1 CPU wrote 1 offset, 1 CPU read 1 offset",
+            "writers: CPU 0 40× at 0x0",
+        ] {
+            assert!(table.contains(part), "{part}: {table}");
+        }
+    }
+}
+
+/// Changes the words of a capture: `change` is given each attribute and each record.
+fn altered(capture: &SpeCapture, mut change: impl FnMut(Option<u32>, &mut [u8])) -> Vec<u8> {
+    let mut bytes = capture.wrapped(Container::File).unwrap();
+    let word = |bytes: &[u8], at: usize| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+    };
+    let [size, attrs, len] = [16, 24, 32].map(|at| word(&bytes, at));
+    for at in (attrs..attrs + len).step_by(size) {
+        change(None, &mut bytes[at..at + size]);
+    }
+    let (mut at, data) = (word(&bytes, 40), word(&bytes, 48));
+    let end = at + data;
+    while at < end {
+        let kind = word(&bytes, at) as u32;
+        let size = word(&bytes, at) >> 48;
+        let next = at + size;
+        // The payload of PERF_RECORD_AUXTRACE is behind it.
+        let payload = if kind == 71 { word(&bytes, at + 8) } else { 0 };
+        change(Some(kind), &mut bytes[at..next]);
+        at = next + payload;
+    }
+    bytes
+}
+
+/// Warnings of a capture, and how its times look.
+fn warnings(bytes: &[u8], folder: &Path) -> (String, Value) {
+    let path = folder.join("times.perf.data");
+    std::fs::write(&path, bytes).unwrap();
+    let document = contend_on(&path, &["c2c", "--json"]).json("c2c");
+    let text = document["quality"]["warnings"].to_string();
+    (text, document["quality"]["spe"]["without_time"].clone())
+}
+
+/// Which clock a record's time is of depends on what perf recorded beside it.
+#[test]
+fn clocks_that_do_not_fit_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = of_two_cpus(0);
+    let (text, without) = warnings(&altered(&capture, |_, _| {}), folder.path());
+    assert_eq!(without, 0);
+    for part in ["TIME_CONV", "two clocks", "no time"] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    // A record that nobody knows in place of TIME_CONV.
+    let bare = altered(&capture, |kind, record| {
+        if kind == Some(79) {
+            record[..4].copy_from_slice(&200u32.to_le_bytes());
+        }
+    });
+    let (text, without) = warnings(&bare, folder.path());
+    assert_eq!(without, 80);
+    assert!(
+        text.contains("no TIME_CONV record") && !text.contains("ts_enable"),
+        "{text}"
+    );
+    // `perf record -k CLOCK_MONOTONIC`: flag 25, and the number of the clock.
+    let own_clock = altered(&capture, |kind, attr| {
+        if kind.is_none() {
+            attr[43] |= 2;
+            attr[92..96].copy_from_slice(&1i32.to_le_bytes());
+        }
+    });
+    let (text, without) = warnings(&own_clock, folder.path());
+    assert_eq!(without, 0);
+    assert!(
+        text.contains("two clocks") && text.contains("CLOCK_MONOTONIC"),
+        "{text}"
+    );
+}
+
+/// Numbers of the processor and of sources are in words.
+#[test]
+fn cores_and_sources_are_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(1);
+    let plans: Vec<SpePlan> = [0u16, 0xb]
+        .iter()
+        .flat_map(|&code| (0..20u64).map(move |number| (code, number)))
+        .map(|(code, number)| SpePlan {
+            operation: Some((1, 0)),
+            source: Some(code),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            latencies: [Some(100), None, None],
+            timestamp: Some(1_000 + number),
+            ..SpePlan::default()
+        })
+        .collect();
+    capture.chunk(0, &plans, 64);
+    let path = written(&capture, Container::File, folder.path());
+    for args in [&["c2c"][..], &["latency"]] {
+        let text = contend_on(&path, args).text();
+        let head = text.lines().next().unwrap();
+        assert!(
+            head.contains("Neoverse N1") && !head.contains("0x"),
+            "{head}"
+        );
+        assert!(text.contains("L3 or system cache"), "{text}");
+        assert!(!text.contains("clean elsewhere"), "{text}");
+    }
+}
+
 /// Switches tell threads where records do not.
 #[test]
 fn threads_come_from_switches_without_contexts() {

@@ -5,7 +5,7 @@ mod rows;
 use super::analysis::{Analysis, ShownLine, Sort};
 use super::part::{MEANS, Part};
 use super::rows::{Coalesce, LineDetail};
-use super::uses::{Use, UseKey};
+use super::uses::{Actor, Use, UseKey};
 use super::verdict;
 use crate::capture::Capture;
 use crate::memory::{Class, Counter, Op};
@@ -247,6 +247,7 @@ impl Context<'_> {
             latency: latency(&mut part),
             verdict: judgement.verdict,
             why: judgement.why,
+            judged_by: judgement.by_cpu.then_some("cpu"),
             writers: self.accesses(&uses, |used| used.stores, |access| access.stores),
             readers: self.accesses(&uses, |used| used.loads, |access| access.hitm),
             hidden_rows: hidden.len(),
@@ -322,24 +323,27 @@ impl Context<'_> {
         comm.map_or_else(|| format!(":{tid}"), str::to_owned)
     }
 
-    /// The threads that did something on a line, the busiest first.
+    /// The threads that did something on a line, the busiest first; CPUs where threads
+    /// are not known.
     fn accesses(
         &self,
         uses: &HashMap<UseKey, Use>,
         count: fn(&Use) -> u64,
         order: fn(&Access) -> u64,
     ) -> Vec<Access> {
-        let mut threads: BTreeMap<(i32, i32), Access> = BTreeMap::new();
+        let mut threads: BTreeMap<Actor, Access> = BTreeMap::new();
         let mut in_order: Vec<(&UseKey, &Use)> = uses.iter().collect();
         in_order.sort_unstable_by_key(|(key, _)| **key);
         for (key, used) in in_order {
             if count(used) == 0 {
                 continue;
             }
-            let access = threads.entry((key.pid, key.tid)).or_insert_with(|| Access {
-                pid: key.pid,
-                tid: key.tid,
-                comm: self.space.comm(key.tid, self.end).map(str::to_owned),
+            let (pid, tid) = key.actor.ids();
+            let access = threads.entry(key.actor).or_insert_with(|| Access {
+                pid,
+                tid,
+                cpu: key.actor.cpu(),
+                comm: self.space.comm(tid, self.end).map(str::to_owned),
                 loads: 0,
                 stores: 0,
                 hitm: 0,
@@ -355,7 +359,7 @@ impl Context<'_> {
         let mut threads: Vec<Access> = threads.into_values().collect();
         threads.sort_by_key(|access| {
             let order = (order(access), access.peer, access.loads + access.stores);
-            (Reverse(order), access.pid, access.tid)
+            (Reverse(order), access.pid, access.tid, access.cpu)
         });
         threads
     }

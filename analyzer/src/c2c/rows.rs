@@ -4,7 +4,7 @@
 use super::kinds::Kind;
 use super::lines::Hashing;
 use super::part::Part;
-use super::uses::{ThreadUses, Use, UseKey};
+use super::uses::{Actor, ThreadUses, Use, UseKey};
 use contend_perfdata::{At, MemorySample};
 use foldhash::HashMap;
 use hashbrown::HashTable;
@@ -75,7 +75,7 @@ pub(super) struct Row {
     pub(super) part: Part,
     /// The first sample, and its process and thread.
     pub(super) first: Option<(At, i32, i32)>,
-    /// What each thread did, by process and thread.
+    /// What each thread did.
     pub(super) threads: ThreadUses,
 }
 
@@ -95,7 +95,7 @@ impl Row {
         self.part.add(sample, kind, filed.nomap, filed.memory_node);
         let first = (filed.at, sample.pid, sample.tid);
         self.first = Some(self.first.map_or(first, |known| known.min(first)));
-        let thread = self.threads.of((sample.pid, sample.tid));
+        let thread = self.threads.of(Actor::of(sample));
         thread.add_sample(&kind.one_use, sample.period);
     }
 
@@ -223,12 +223,11 @@ impl Rows {
         for ((line, key), row) in self.rows {
             let detail = &mut details[line as usize];
             detail.part.merge(&row.part);
-            for &((pid, tid), ref used) in row.threads.iter() {
+            for &(actor, ref used) in row.threads.iter() {
                 if used.is_access() {
                     let key = UseKey {
                         offset: key.offset,
-                        pid,
-                        tid,
+                        actor,
                     };
                     detail.uses.entry(key).or_default().add(used);
                 }

@@ -1,6 +1,7 @@
 //! What threads did at the offsets of a line.
 
 use crate::memory::{Class, Counter, Delta};
+use contend_perfdata::MemorySample;
 use foldhash::HashMap;
 
 /// What one thread did at one offset of a line: samples, and the events that
@@ -91,13 +92,66 @@ impl Use {
     }
 }
 
-/// What each thread did on a row.
+/// Who did something: a thread or, where the capture does not tell it, a CPU. It is
+/// caches that a line goes between, so that a CPU is who waits for another's stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Actor {
+    pid: i32,
+    /// The thread; below 0 it is none: then -1 for nobody, and `-2 - n` for CPU n.
+    who: i32,
+}
+
+impl Actor {
+    /// Nobody knows who.
+    const NOBODY: i32 = -1;
+
+    /// Who did what was sampled.
+    #[inline]
+    pub(super) fn of(sample: &MemorySample) -> Self {
+        match sample.tid {
+            tid @ 0.. => Self {
+                pid: sample.pid,
+                who: tid,
+            },
+            _ => Self::on_cpu(sample.cpu),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn thread(pid: i32, tid: i32) -> Self {
+        Self { pid, who: tid }
+    }
+
+    /// A CPU whose threads are not known; nobody without its number.
+    pub(super) fn on_cpu(cpu: u32) -> Self {
+        let cpu = i32::try_from(cpu).ok().filter(|&cpu| cpu < i32::MAX - 1);
+        Self {
+            pid: -1,
+            who: cpu.map_or(Self::NOBODY, |cpu| -2 - cpu),
+        }
+    }
+
+    /// Process and thread; -1 when not known.
+    pub(super) fn ids(self) -> (i32, i32) {
+        (self.pid, self.who.max(-1))
+    }
+
+    /// The CPU, where that is all that is known.
+    pub(super) fn cpu(self) -> Option<u32> {
+        u32::try_from(-2 - i64::from(self.who)).ok()
+    }
+
+    pub(super) fn is_thread(self) -> bool {
+        self.who >= 0
+    }
+}
+
+/// What each actor did on a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ThreadUses {
-    /// By process and thread.
-    uses: Vec<((i32, i32), Use)>,
+    uses: Vec<(Actor, Use)>,
     /// Places in `uses`, once there are more than [`FEW`].
-    places: HashMap<(i32, i32), u32>,
+    places: HashMap<Actor, u32>,
     /// The place that was asked for last: an instruction is mostly one thread's,
     /// or samples of one thread come together.
     last: usize,
@@ -108,7 +162,7 @@ const FEW: usize = 8;
 
 impl ThreadUses {
     #[inline]
-    pub(super) fn of(&mut self, thread: (i32, i32)) -> &mut Use {
+    pub(super) fn of(&mut self, thread: Actor) -> &mut Use {
         let is_last = self
             .uses
             .get(self.last)
@@ -119,7 +173,7 @@ impl ThreadUses {
         &mut self.uses[self.last].1
     }
 
-    fn place(&mut self, thread: (i32, i32)) -> usize {
+    fn place(&mut self, thread: Actor) -> usize {
         let known = if self.places.is_empty() {
             self.uses.iter().position(|(known, _)| *known == thread)
         } else {
@@ -138,16 +192,15 @@ impl ThreadUses {
         })
     }
 
-    /// The threads with what they did, in no particular order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &((i32, i32), Use)> {
+    /// The actors with what they did, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Actor, Use)> {
         self.uses.iter()
     }
 }
 
-/// A thread at an offset.
+/// An actor at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct UseKey {
     pub(super) offset: u32,
-    pub(super) pid: i32,
-    pub(super) tid: i32,
+    pub(super) actor: Actor,
 }

@@ -13,8 +13,12 @@
 //! P(true sharing) = 1 - (1 - p)^m
 //! ```
 //! Offsets stand for bytes: the sizes of accesses are not in a sample.
+//!
+//! Where the capture does not tell threads, CPUs stand for them. That is what the
+//! hardware sees: a load waits because another CPU's cache has the line. What is lost is
+//! who it was: a thread that moves is two, and threads of one CPU are one.
 
-use super::uses::{Use, UseKey};
+use super::uses::{Actor, Use, UseKey};
 use crate::stats::percent;
 use foldhash::{HashMap, HashSet};
 use serde::Serialize;
@@ -63,12 +67,24 @@ pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     /// One sentence.
     pub(super) why: String,
+    /// Whether CPUs stood for threads.
+    pub(super) by_cpu: bool,
+}
+
+impl Judgement {
+    fn unknown(why: String) -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            why,
+            by_cpu: false,
+        }
+    }
 }
 
 /// The (offset, thread) matrix of a line, summed up.
 struct Events {
     by_offset: HashMap<u32, u64>,
-    by_thread: HashMap<(i32, i32), u64>,
+    by_actor: HashMap<Actor, u64>,
     total: u64,
 }
 
@@ -76,17 +92,17 @@ impl Events {
     fn new(uses: &HashMap<UseKey, Use>, events: impl Fn(&Use) -> u64) -> Self {
         let mut all = Self {
             by_offset: HashMap::default(),
-            by_thread: HashMap::default(),
+            by_actor: HashMap::default(),
             total: 0,
         };
         for (key, used) in uses {
             let count = events(used);
             if count > 0 {
                 let offset = all.by_offset.entry(key.offset).or_default();
-                let thread = all.by_thread.entry((key.pid, key.tid)).or_default();
+                let actor = all.by_actor.entry(key.actor).or_default();
                 // Periods of hostile captures may be anything.
                 *offset = offset.saturating_add(count);
-                *thread = thread.saturating_add(count);
+                *actor = actor.saturating_add(count);
                 all.total = all.total.saturating_add(count);
             }
         }
@@ -97,9 +113,14 @@ impl Events {
         self.by_offset.get(&offset).copied().unwrap_or(0)
     }
 
-    fn thread(&self, key: &UseKey) -> u64 {
-        let thread = (key.pid, key.tid);
-        self.by_thread.get(&thread).copied().unwrap_or(0)
+    fn actor(&self, key: &UseKey) -> u64 {
+        self.by_actor.get(&key.actor).copied().unwrap_or(0)
+    }
+
+    /// Of these, what threads did that are known.
+    fn of_threads(&self) -> u64 {
+        let known = self.by_actor.iter().filter(|(actor, _)| actor.is_thread());
+        known.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
 
@@ -123,10 +144,7 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     };
     if signal < LEAST_SIGNAL {
         let plural = if signal == 1 { "" } else { "s" };
-        return Judgement {
-            verdict: Verdict::Unknown,
-            why: format!("{signal} {name} load{plural}: {TOO_FEW}"),
-        };
+        return Judgement::unknown(format!("{signal} {name} load{plural}: {TOO_FEW}"));
     }
     // Without a single sampled store, locked read-modify-writes that were
     // sampled as loads tell who writes.
@@ -134,13 +152,10 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     let has_stores = stores > 0;
     if has_stores && stores < LEAST_STORES {
         let were = if stores == 1 { " was" } else { "s were" };
-        return Judgement {
-            verdict: Verdict::Unknown,
-            why: format!(
-                "{signal} {name} loads, but only {stores} store{were} sampled on the line: \
-                 too few to say which bytes they waited for"
-            ),
-        };
+        return Judgement::unknown(format!(
+            "{signal} {name} loads, but only {stores} store{were} sampled on the line: too few to \
+             say which bytes they waited for"
+        ));
     }
     let writes_of: Field = if has_stores {
         |used| used.store_events
@@ -149,6 +164,10 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
     };
     let writes = Events::new(uses, writes_of);
     let waits = Events::new(uses, events_of);
+    let unnamed = uses.iter().filter(|(key, _)| !key.actor.is_thread());
+    let unnamed: u64 = unnamed.map(|(_, used)| signal_of(used)).sum();
+    // On which CPU a thread wrote that is known is not known here.
+    let by_cpu = unnamed * 2 > signal && writes.of_threads() == 0;
     let (mut same, mut other, mut unexplained) = (0.0, 0.0, 0u64);
     let mut nameless = 0u64;
     // In a fixed order: sums of floats depend on it.
@@ -160,67 +179,57 @@ pub(super) fn judge(uses: &HashMap<UseKey, Use>) -> Judgement {
             continue;
         }
         // All that nobody's threads did would be one thread's.
-        if key.tid < 0 {
+        let is_told = match by_cpu {
+            true => key.actor.cpu().is_some(),
+            false => key.actor.is_thread(),
+        };
+        if !is_told {
             nameless += count;
             continue;
         }
         let here = writes.offset(key.offset).saturating_sub(writes_of(used)) as f64;
-        let all = writes.total.saturating_sub(writes.thread(key)) as f64;
+        let all = writes.total.saturating_sub(writes.actor(key)) as f64;
         if all == 0.0 {
             unexplained += count;
             continue;
         }
-        let stores_per_wait = (all / waits.thread(key).max(1) as f64).max(1.0);
+        let stores_per_wait = (all / waits.actor(key).max(1) as f64).max(1.0);
         let is_same = 1.0 - (1.0 - (here / all).min(1.0)).powf(stores_per_wait);
         same += count as f64 * is_same;
         other += count as f64 * (1.0 - is_same);
     }
     if nameless * 2 > signal {
-        return Judgement {
-            verdict: Verdict::Unknown,
-            why: format!("{signal} {name} loads, but {nameless} of them {THREADLESS}"),
-        };
+        let why = format!("{signal} {name} loads, but {nameless} of them {THREADLESS}");
+        return Judgement::unknown(why);
     }
     if (unexplained + nameless) * 2 > signal {
-        return Judgement {
-            verdict: Verdict::Unknown,
-            why: format!(
-                "{signal} {name} loads, but no store of another thread was sampled on the line \
-                 for {unexplained} of them"
-            ),
-        };
+        let who = if by_cpu { "CPU" } else { "thread" };
+        return Judgement::unknown(format!(
+            "{signal} {name} loads, but no store of another {who} was sampled on the line for \
+             {unexplained} of them"
+        ));
     }
     let scene = Scene::new(uses);
     let (same_part, other_part) = (same / (same + other), other / (same + other));
     let (same_part, other_part) = (percent(same_part), percent(other_part));
-    if other > PREVAILS * same {
-        Judgement {
-            verdict: Verdict::FalseSharing,
-            why: format!(
-                "{scene}; {other_part} of {signal} {name} loads waited for stores to other bytes"
-            ),
-        }
+    let (verdict, part, bytes) = if other > PREVAILS * same {
+        (Verdict::FalseSharing, other_part, "other bytes")
     } else if same > PREVAILS * other {
         // Without sampled stores their share of the samples says nothing.
         let rarely_written =
             has_stores && scene.stores as f64 <= FEW_STORES * (scene.loads + scene.stores) as f64;
-        Judgement {
-            verdict: if rarely_written {
-                Verdict::ReadMostly
-            } else {
-                Verdict::TrueSharing
-            },
-            why: format!(
-                "{scene}; {same_part} of {signal} {name} loads waited for stores to the same bytes"
-            ),
-        }
+        let verdict = match rarely_written {
+            true => Verdict::ReadMostly,
+            false => Verdict::TrueSharing,
+        };
+        (verdict, same_part, "the same bytes")
     } else {
-        Judgement {
-            verdict: Verdict::Mixed,
-            why: format!(
-                "{scene}; {same_part} of {signal} {name} loads waited for stores to the same bytes"
-            ),
-        }
+        (Verdict::Mixed, same_part, "the same bytes")
+    };
+    Judgement {
+        verdict,
+        why: format!("{scene}; {part} of {signal} {name} loads waited for stores to {bytes}"),
+        by_cpu,
     }
 }
 
@@ -243,6 +252,8 @@ pub(super) fn unjudged(
 
 /// Who was seen on the line, in words.
 struct Scene {
+    /// What writers and readers are.
+    noun: &'static str,
     writers: usize,
     written: usize,
     readers: usize,
@@ -259,15 +270,20 @@ impl Scene {
         let mut read = HashSet::default();
         for (key, used) in uses {
             if used.stores > 0 || used.locked_events > 0 {
-                writers.insert((key.pid, key.tid));
+                writers.insert(key.actor);
                 written.insert(key.offset);
             }
             if used.loads > 0 {
-                readers.insert((key.pid, key.tid));
+                readers.insert(key.actor);
                 read.insert(key.offset);
             }
         }
+        let mut all = writers.iter().chain(&readers);
         Self {
+            noun: match all.all(|actor| actor.cpu().is_some()) {
+                true => "CPU",
+                false => "thread",
+            },
             writers: writers.len(),
             written: written.len(),
             readers: readers.len(),
@@ -287,9 +303,9 @@ impl std::fmt::Display for Scene {
         write!(
             f,
             "{} wrote {}, {} read {}",
-            count(self.writers, "thread"),
+            count(self.writers, self.noun),
             count(self.written, "offset"),
-            count(self.readers, "thread"),
+            count(self.readers, self.noun),
             count(self.read, "offset"),
         )
     }
@@ -298,10 +314,19 @@ impl std::fmt::Display for Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contend_perfdata::MemorySample;
 
     /// (offset, thread, loads, stores, HITM loads)
     fn uses(table: &[(u32, i32, u64, u64, u64)]) -> HashMap<UseKey, Use> {
-        let entries = table.iter().map(|&(offset, tid, loads, stores, hitm)| {
+        uses_of(table, |tid| Actor::thread(1, tid))
+    }
+
+    /// The same of actors.
+    fn uses_of(
+        table: &[(u32, i32, u64, u64, u64)],
+        actor: impl Fn(i32) -> Actor,
+    ) -> HashMap<UseKey, Use> {
+        let entries = table.iter().map(|&(offset, who, loads, stores, hitm)| {
             let used = Use {
                 loads,
                 stores,
@@ -315,8 +340,7 @@ mod tests {
             (
                 UseKey {
                     offset,
-                    pid: 1,
-                    tid,
+                    actor: actor(who),
                 },
                 used,
             )
@@ -338,13 +362,48 @@ mod tests {
 
     #[test]
     fn who_is_not_known_did_not_wait_for_itself() {
-        let uses = uses(&[(0, -1, 50, 50, 40), (8, -1, 50, 50, 40)]);
+        let nobody = |_| Actor::on_cpu(MemorySample::NO_CPU);
+        let uses = uses_of(&[(0, 0, 50, 50, 40), (8, 0, 50, 50, 40)], nobody);
         let judgement = judge(&uses);
         assert_eq!(judgement.verdict, Verdict::Unknown);
         assert_eq!(
             judgement.why,
             "80 HITM loads, but 80 of them are of threads that the capture does not tell"
         );
+    }
+
+    #[test]
+    fn cpus_stand_for_threads_that_are_not_known() {
+        let on_cpu = |cpu: i32| Actor::on_cpu(cpu as u32);
+        let two = uses_of(&[(0, 0, 50, 50, 40), (8, 1, 50, 50, 40)], on_cpu);
+        let judgement = judge(&two);
+        assert_eq!(judgement.verdict, Verdict::FalseSharing);
+        assert!(judgement.by_cpu);
+        assert_eq!(
+            judgement.why,
+            "2 CPUs wrote 2 offsets, 2 CPUs read 2 offsets; \
+             100 % of 80 HITM loads waited for stores to other bytes"
+        );
+        let same = uses_of(&[(0, 0, 50, 50, 40), (0, 7, 50, 50, 40)], on_cpu);
+        assert_eq!(judge(&same).verdict, Verdict::TrueSharing);
+        // One CPU waits for nobody that was seen.
+        let one = uses_of(&[(0, 3, 50, 50, 40), (8, 3, 50, 50, 40)], on_cpu);
+        let judgement = judge(&one);
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        assert!(judgement.why.contains("another CPU"), "{}", judgement.why);
+        assert!(!judgement.by_cpu);
+    }
+
+    /// A known thread's stores may have been on the CPU that waited.
+    #[test]
+    fn cpus_are_not_compared_with_threads() {
+        let mut mixed = uses_of(&[(0, 0, 50, 0, 40), (8, 1, 50, 0, 40)], |cpu| {
+            Actor::on_cpu(cpu as u32)
+        });
+        mixed.extend(uses(&[(0, 7, 0, 50, 0)]));
+        let judgement = judge(&mixed);
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        assert!(judgement.why.ends_with(THREADLESS), "{}", judgement.why);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::style::{Style, WIDTH, count, duration, many, wrap};
 use crate::result::{CaptureFacts, Quality};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// Writes which capture it is, of which host, how long.
@@ -16,6 +17,17 @@ pub(super) fn capture(out: &mut dyn Write, capture: &CaptureFacts, style: Style)
         writeln!(out, "{}", style.bold(&line))?;
     }
     Ok(())
+}
+
+/// What the capture was recorded on: Arm machines tell numbers, which the kinds of
+/// cores are the names of.
+pub(super) fn processor(capture: &CaptureFacts, quality: &Quality) -> Option<String> {
+    let spe = quality.spe.iter().flat_map(|spe| &spe.cpus);
+    let cores: BTreeSet<&str> = spe.map(|cpu| cpu.core.as_str()).collect();
+    match cores.is_empty() {
+        true => capture.cpu.clone(),
+        false => Some(cores.into_iter().collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// Writes a sentence, on several lines where it is long.

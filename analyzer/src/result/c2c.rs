@@ -107,6 +107,10 @@ pub struct Line {
     pub verdict: Verdict,
     /// The reason of the verdict.
     pub why: String,
+    /// Who stands for threads in the verdict: `cpu`, where the capture does not tell
+    /// threads. Absent where they are told, or there is no verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<&'static str>,
     /// Threads that stored to it, most stores first.
     pub writers: Vec<Access>,
     /// Threads that loaded from it, most HITM loads first.
@@ -163,6 +167,9 @@ pub struct Access {
     pub pid: i32,
     /// The thread.
     pub tid: i32,
+    /// The CPU, where nothing tells the thread; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
     /// Its name when the capture ended; absent when the capture never told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comm: Option<String>,

@@ -10,7 +10,7 @@ use crate::result::{
     AreaFacts, Attributions, AuxFacts, Hex, Interval, Quality, SpeCpu, SpeQuality, SpeSpan,
 };
 use anyhow::Result;
-use contend_perfdata::{Header, MemorySample};
+use contend_perfdata::{AttrFlags, Header, MemorySample};
 use std::collections::BTreeSet;
 
 /// Decodes all operations only to count them.
@@ -39,7 +39,8 @@ pub(crate) fn report(capture: &Capture, trace: &SpeTrace, sums: &SpeSums, qualit
         "chunks of SPE data beyond the first million",
         trace.dropped_chunks,
     );
-    warnings(trace, &facts, sums, quality);
+    times(capture.header(), trace, &facts, sums, quality);
+    warnings(trace, &facts, quality);
     quality.spe = Some(facts);
 }
 
@@ -188,7 +189,66 @@ fn mean(cpu: &CpuSums) -> Option<f64> {
     (cpu.records > 1).then(|| (last - first) as f64 / (cpu.records - 1) as f64)
 }
 
-fn warnings(trace: &SpeTrace, facts: &SpeQuality, sums: &SpeSums, quality: &mut Quality) {
+/// What is wrong with the times of records.
+fn times(
+    header: &Header,
+    trace: &SpeTrace,
+    facts: &SpeQuality,
+    sums: &SpeSums,
+    quality: &mut Quality,
+) {
+    let records = facts.records;
+    let mut warn = |text: String| quality.warnings.push(text);
+    let without = sums.timeless - sums.odd_times;
+    if records > 0 && !trace.has_conversion() {
+        // perf makes the record of what the kernel tells in the page it maps
+        // (`cap_user_time_zero`; tools/perf/util/tsc.c): since Linux 5.9, while the
+        // scheduler's clock is the timer that SPE counts (arch_perf_update_userpage in
+        // drivers/perf/arm_pmuv3.c).
+        warn(format!(
+            "the capture does not tell how SPE's timer counts become times (no TIME_CONV record): \
+             the times of {records} records are those of their chunks. perf writes it from Linux \
+             5.9 on, where the kernel's clock is the generic timer"
+        ));
+    } else if without > 0 {
+        warn(format!(
+            "{without} of {records} SPE records have no time (record with ts_enable=1): that of \
+             their chunk is taken"
+        ));
+    }
+    if sums.odd_times > 0 {
+        warn(format!(
+            "{} of {records} SPE records have a time outside the recording, as damaged ones do: \
+             that of their chunk is taken",
+            sums.odd_times
+        ));
+    }
+    let mut attrs = header.attrs.iter().map(|event| &event.attr);
+    let own = attrs.find(|attr| attr.has_flags(AttrFlags::USE_CLOCKID));
+    if let Some(attr) = own.filter(|_| trace.has_conversion() && sums.timeless < records) {
+        warn(format!(
+            "the capture has two clocks: SPE records have times of perf's own clock, everything \
+             else those of {} (perf record -k). Threads told by switches, and mappings that \
+             changed, may be wrong: record without -k",
+            clock_name(attr.clockid)
+        ));
+    }
+}
+
+/// A clock as `clock_gettime(2)` numbers it (`include/uapi/linux/time.h`).
+fn clock_name(number: i32) -> String {
+    let name = match number {
+        0 => "CLOCK_REALTIME",
+        1 => "CLOCK_MONOTONIC",
+        4 => "CLOCK_MONOTONIC_RAW",
+        7 => "CLOCK_BOOTTIME",
+        11 => "CLOCK_TAI",
+        other => return format!("clock {other}"),
+    };
+    name.to_owned()
+}
+
+fn warnings(trace: &SpeTrace, facts: &SpeQuality, quality: &mut Quality) {
     let mut warn = |condition: bool, text: String| {
         if condition {
             quality.warnings.push(text);
@@ -249,22 +309,6 @@ fn warnings(trace: &SpeTrace, facts: &SpeQuality, sums: &SpeSums, quality: &mut 
         "there are too many records of switches: they are not used to tell threads".to_owned(),
     );
     let records = facts.records;
-    let without = sums.timeless - sums.odd_times;
-    warn(
-        without > 0,
-        format!(
-            "{without} of {records} SPE records have no time (record with ts_enable=1, as root): \
-             that of their chunk is taken"
-        ),
-    );
-    warn(
-        sums.odd_times > 0,
-        format!(
-            "{} of {records} SPE records have a time outside the recording, as damaged ones do: \
-             that of their chunk is taken",
-            sums.odd_times
-        ),
-    );
     warn(
         facts.attribution.unknown > 0,
         format!(

@@ -146,6 +146,11 @@ impl SpeTrace {
         &self.cores[place.unwrap_or(self.other_core)]
     }
 
+    /// Whether the capture tells how counts of the timer become times.
+    pub(super) fn has_conversion(&self) -> bool {
+        self.conv.is_some()
+    }
+
     /// The kinds of cores of the capture.
     pub(crate) fn cores(&self) -> impl Iterator<Item = &Core> {
         self.cores.iter()

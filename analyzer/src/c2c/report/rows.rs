@@ -133,7 +133,7 @@ impl Context<'_> {
         } else {
             String::new()
         };
-        let mut tids: Vec<i32> = row.threads.iter().map(|&((_, tid), _)| tid).collect();
+        let mut tids: Vec<i32> = row.threads.iter().map(|(actor, _)| actor.ids().1).collect();
         tids.sort_unstable();
         // Two processes, at different times, may have used one thread id.
         tids.dedup();

@@ -14,7 +14,9 @@ const SMALL_CLASS: f64 = 0.001;
 const NAME: std::ops::RangeInclusive<usize> = 44..=62;
 
 pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
-    let names = result.classes.iter().map(|row| class_text(&row.class));
+    let is_spe = result.quality.spe.is_some();
+    let names = result.classes.iter();
+    let names = names.map(|row| class_text(&row.class, is_spe));
     let name = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let name = name.clamp(*NAME.start(), *NAME.end());
     for (op, title) in [
@@ -24,7 +26,7 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
         (Op::Other, "Other accesses"),
     ] {
         let of_op = result.classes.iter().filter(|row| row.class.op == op);
-        let mut rows = joined(of_op);
+        let mut rows = joined(of_op, is_spe);
         if rows.is_empty() {
             continue;
         }
@@ -54,7 +56,7 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
             };
             let text = format!(
                 "  {:<name$} {:>12} {:>8} {mean:>11}",
-                cut(&class_text(&row.class), name),
+                cut(&class_text(&row.class, is_spe), name),
                 count(row.count),
                 percent(share),
             );
@@ -78,13 +80,13 @@ pub(super) fn classes(out: &mut dyn Write, result: &C2c, style: Style) -> io::Re
 
 /// Classes with the same words as one: where kinds of cores differ in what they tell,
 /// that nobody was asked is known of some samples and not of others.
-fn joined<'a>(rows: impl Iterator<Item = &'a ClassRow>) -> Vec<ClassRow> {
+fn joined<'a>(rows: impl Iterator<Item = &'a ClassRow>, is_spe: bool) -> Vec<ClassRow> {
     let mut all: Vec<ClassRow> = Vec::new();
     for row in rows {
-        let text = class_text(&row.class);
+        let text = class_text(&row.class, is_spe);
         match all
             .iter_mut()
-            .find(|known| class_text(&known.class) == text)
+            .find(|known| class_text(&known.class, is_spe) == text)
         {
             Some(known) => {
                 known.count += row.count;
@@ -97,8 +99,13 @@ fn joined<'a>(rows: impl Iterator<Item = &'a ClassRow>) -> Vec<ClassRow> {
 }
 
 /// Who answered, in words.
-pub(in crate::render) fn class_text(class: &Class) -> String {
+pub(in crate::render) fn class_text(class: &Class, is_spe: bool) -> String {
+    // Arm's cores say that the system cache answered, HIP12 that L3 did; nobody tells of
+    // copies elsewhere. perf makes a snoop that hit of it
+    // (arm_spe__synth_data_source_common in tools/perf/util/arm-spe.c).
+    let is_system_cache = is_spe && class.level == Level::L3 && class.snoop == Snoop::Hit;
     let level = match class.level {
+        Level::L3 if is_system_cache => "L3 or system cache",
         Level::L0 => "L0",
         Level::L1 => "L1",
         Level::Lfb => "line fill buffer",
@@ -128,6 +135,7 @@ pub(in crate::render) fn class_text(class: &Class) -> String {
         Snoop::Hitm => ", modified there (HITM)",
         Snoop::Forward => ", forwarded clean",
         Snoop::Peer => ", from a peer",
+        Snoop::Hit if is_system_cache => "",
         Snoop::Hit => ", clean elsewhere",
         Snoop::Miss | Snoop::None | Snoop::Unknown => "",
     };

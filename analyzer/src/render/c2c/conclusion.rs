@@ -61,6 +61,9 @@ pub(super) fn conclusion(result: &C2c) -> String {
             kinds.join(", "),
         )
     };
+    if findings.iter().any(|line| line.judged_by.is_some()) {
+        text += "; CPUs stand for threads, which the capture does not tell";
+    }
     if is_filtered(result) {
         text += " (of the samples that pass the filters)";
     }

@@ -26,7 +26,12 @@ pub(super) fn finding(
     style: Style,
 ) -> io::Result<()> {
     let verdict = verdict_name(line.verdict);
-    let head = format!("#{} {} {verdict}", line.rank, line.address);
+    let by_cpu = if line.judged_by.is_some() {
+        " by CPU"
+    } else {
+        ""
+    };
+    let head = format!("#{} {} {verdict}{by_cpu}", line.rank, line.address);
     let share = format!("{} of all {}", percent(line.share), metric_name(result));
     let object = object(line, WIDTH - INDENT);
     let length = [&head, &share, &object].map(|text| text.chars().count() + 2);
@@ -137,17 +142,15 @@ fn threads(
     let mut text = format!("{:INDENT$}{title}:", "");
     let mut named = 0;
     for access in accesses {
-        let name = access.comm.as_deref().unwrap_or("thread");
+        let who = match (access.cpu, &access.comm) {
+            (Some(cpu), _) => format!("CPU {cpu}"),
+            (None, Some(name)) => format!("{}/{}", safe(name), access.tid),
+            (None, None) => format!("thread/{}", access.tid),
+        };
         let offsets = access.offsets.iter().take(3);
         let offsets: Vec<String> = offsets.map(ToString::to_string).collect();
         let more = if access.offsets.len() > 3 { ",…" } else { "" };
-        let thread = format!(
-            " {}/{} {}× at {}{more}",
-            safe(name),
-            access.tid,
-            number(access),
-            offsets.join(",")
-        );
+        let thread = format!(" {who} {}× at {}{more}", number(access), offsets.join(","));
         if named > 0 && text.chars().count() + 1 + thread.chars().count() > WIDTH - MORE {
             break;
         }

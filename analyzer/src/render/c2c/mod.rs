@@ -5,6 +5,7 @@ mod conclusion;
 mod finding;
 mod unclear;
 
+use super::heads::processor;
 use super::info;
 use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
 use crate::c2c::Verdict;
@@ -44,7 +45,7 @@ fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
     let capture = &result.capture;
     let mut facts = vec![safe(&capture.file)];
     facts.extend(capture.host.as_deref().map(safe));
-    facts.extend(capture.cpu.as_deref().map(safe));
+    facts.extend(processor(capture, &result.quality).as_deref().map(safe));
     facts.extend(capture.cpus_online.map(|cpus| match capture.nodes.len() {
         0 => format!("{cpus} CPUs"),
         1 => format!("{cpus} CPUs, 1 node"),

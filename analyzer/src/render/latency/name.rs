@@ -44,7 +44,7 @@ pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
             let model = model.map(|model| format!(" {model}"));
             format!(
                 "{op}: {}{}{}",
-                class_text(&class),
+                class_text(&class, cpu_model.is_some()),
                 code.unwrap_or_default(),
                 model.unwrap_or_default()
             )

@@ -4,11 +4,11 @@ use super::distribution::{self, HEIGHT, Panel, Series};
 use super::heatmap::{Area, heat_map};
 use super::name::{has_models, heading, lost, name};
 use super::scale::LogScale;
+use crate::render::heads::processor;
 use crate::render::style::{count, cut, duration};
 use crate::render::svg::{Anchor, Px, escape, line, text};
 use crate::result::{LatencyReport, Quality};
 use crate::stats::percent;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -115,19 +115,8 @@ fn title(result: &LatencyReport) -> String {
             .clone()
             .unwrap_or_else(|| "unknown host".to_owned()),
     );
-    parts.extend(processor(result));
+    parts.extend(processor(&result.capture, &result.quality));
     parts.join(" · ")
-}
-
-/// What the capture was recorded on: Arm machines tell numbers, which the kinds of
-/// cores are the names of.
-fn processor(result: &LatencyReport) -> Option<String> {
-    let spe = result.quality.spe.iter().flat_map(|spe| &spe.cpus);
-    let cores: BTreeSet<&str> = spe.map(|cpu| cpu.core.as_str()).collect();
-    match cores.is_empty() {
-        true => result.capture.cpu.clone(),
-        false => Some(cores.into_iter().collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// The title and what must be known to read the picture; returns where the rest

@@ -1,6 +1,7 @@
 //! The table.
 
 use super::name::{has_models, heading, lost, name, short, thresholds};
+use crate::render::heads::processor;
 use crate::render::info;
 use crate::render::style::{Style, WIDTH, count, cut, duration, safe, wrap};
 use crate::result::{Distribution, LatencyReport};
@@ -35,7 +36,7 @@ fn head(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::Result
     let capture = &result.capture;
     let mut facts = vec![safe(&capture.file)];
     facts.extend(capture.host.as_deref().map(safe));
-    facts.extend(capture.cpu.as_deref().map(safe));
+    facts.extend(processor(capture, &result.quality).as_deref().map(safe));
     facts.extend(capture.cpus_online.map(|cpus| format!("{cpus} CPUs")));
     facts.extend(capture.duration_s.map(duration));
     for line in wrap(&facts.join(" · "), WIDTH, 2) {

@@ -394,22 +394,27 @@ impl<'a> View<'a> {
 
     /// Whose operation it was: the record's own word first, then the switches of
     /// the CPU, then the owner of the buffer.
-    #[inline]
+    #[inline(always)]
     fn thread(&mut self, record: &SpeRecord, time: Option<u64>, at: At) -> (i32, i32, Attribution) {
-        if let Some(context) = record.context() {
-            let tid = context.cast_signed();
-            let (known, span, pid) = &self.last;
-            if *known == tid && span.contains(&at.time) {
-                return (*pid, tid, Attribution::Context);
-            }
-            let (pid, span) = if tid == 0 {
-                (0, 0..u64::MAX)
-            } else {
-                self.trace.tasks.process_span(tid, at)
-            };
-            self.last = (tid, span, pid);
-            return (pid, tid, Attribution::Context);
+        let Some(context) = record.context() else {
+            return self.thread_of_cpu(time, at);
+        };
+        let tid = context.cast_signed();
+        let (known, span, pid) = &self.last;
+        if *known == tid && span.contains(&at.time) {
+            return (*pid, tid, Attribution::Context);
         }
+        let (pid, span) = if tid == 0 {
+            (0, 0..u64::MAX)
+        } else {
+            self.trace.tasks.process_span(tid, at)
+        };
+        self.last = (tid, span, pid);
+        (pid, tid, Attribution::Context)
+    }
+
+    #[inline(never)]
+    fn thread_of_cpu(&mut self, time: Option<u64>, at: At) -> (i32, i32, Attribution) {
         if let Some((pid, tid)) = time.and_then(|time| self.turns.at(time)) {
             return (pid, tid, Attribution::Switch);
         }

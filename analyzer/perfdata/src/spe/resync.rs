@@ -134,6 +134,12 @@ fn can_begin(bytes: &[u8], at: usize) -> bool {
 #[inline]
 pub(super) fn padding(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or(&[]);
+    // Mostly a few of them.
+    if let Some(word) = rest.first_chunk::<8>()
+        && *word != [0; 8]
+    {
+        return (u64::from_le_bytes(*word).trailing_zeros() / 8) as usize;
+    }
     let (words, tail) = rest[..rest.len().min(MOST_PADDING)].as_chunks::<8>();
     for (place, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);

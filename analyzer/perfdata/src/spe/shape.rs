@@ -123,6 +123,11 @@ impl Shape {
         self.masks[at / 8] |= 0xff << shift;
     }
 
+    /// Whether the same records have this shape.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.headers, self.masks) == (other.headers, other.masks)
+    }
+
     /// The header byte at a place; absent where none stands.
     fn header(&self, at: usize) -> Option<u8> {
         let byte = |words: &[u64; WORDS]| (words[at / 8] >> (8 * (at % 8))) as u8;
@@ -235,10 +240,14 @@ impl Shapes {
         if self.learned >= MOST_LEARNED {
             return;
         }
-        self.learned += 1;
         let Some(shape) = Shape::of(bytes, record) else {
             return;
         };
+        // Too few bytes stood behind it to be read by it.
+        if self.shapes.iter().any(|known| known.is_same(&shape)) {
+            return;
+        }
+        self.learned += 1;
         self.shapes.truncate(MOST - 1);
         self.shapes.push(shape);
         let leaves = 0..self.shapes.len() as u8;

@@ -17,11 +17,14 @@
 
 mod core;
 mod cpus;
+mod gathered;
 mod level;
 mod loss;
 mod op;
+mod ops;
 mod report;
 mod source;
+mod sources;
 mod sums;
 mod tables;
 mod tasks;
@@ -30,7 +33,8 @@ mod tests;
 mod trace;
 
 pub(crate) use op::SpeOp;
+pub(crate) use ops::Ops;
 pub(crate) use report::{count, report};
 pub(crate) use sums::SpeSums;
 pub(crate) use tables::Tables;
-pub(crate) use trace::{Ops, SpeTrace};
+pub(crate) use trace::SpeTrace;

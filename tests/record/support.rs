@@ -4,6 +4,7 @@
 use contend_bundle::{Bundle, Limits};
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +16,15 @@ pub(crate) fn recorder() -> Command {
     // The servers of the tests are on this machine.
     for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
         command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
+    // Shells start background jobs with Ctrl-C ignored, which is inherited, and which the
+    // recorder respects: tests that press it would wait for ever.
+    // SAFETY: signal(2) may be called between fork and exec, and nothing else is.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
     }
     command
 }

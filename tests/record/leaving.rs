@@ -136,7 +136,10 @@ fn redacted_recordings_name_no_machine_and_no_command() {
     assert!(output.status.success(), "{}", said(&output));
     let bundle = open(&folder.path().join("x.tar.zst"));
     let mut members: Vec<_> = bundle.captures().map(str::to_owned).collect();
-    assert_eq!(members, ["cpu.perf.data", "offcpu.perf.data"]);
+    // Where the hardware samples memory there is c2c, too.
+    for kind in ["cpu.perf.data", "offcpu.perf.data"] {
+        assert!(members.iter().any(|name| name == kind), "{members:?}");
+    }
     members.extend(["manifest.json".to_owned(), "build-ids".to_owned()]);
     for name in members {
         if bundle.member(&name).is_none() {

@@ -104,7 +104,10 @@ fn a_container_is_recorded_from_outside() {
     let list = member(&bundle, &format!("perf-{pid}.map"));
     assert!(String::from_utf8(list).unwrap().contains(MADE));
     let members: Vec<_> = bundle.captures().collect();
-    assert_eq!(members, ["cpu.perf.data", "offcpu.perf.data"]);
+    // Where the hardware samples memory there is c2c, too.
+    for kind in ["cpu.perf.data", "offcpu.perf.data"] {
+        assert!(members.contains(&kind), "{members:?}");
+    }
     // Elsewhere, where the container is not.
     drop(naps);
     fs::remove_dir_all(&root).unwrap();

@@ -9,11 +9,7 @@ use std::process::Command;
 
 /// Whether waits can be recorded and read here.
 fn ready() -> Option<PathBuf> {
-    if !is_root() {
-        return None;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() {
         return None;
     }
     contend()

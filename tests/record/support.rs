@@ -222,6 +222,26 @@ pub(crate) fn can_record() -> bool {
     why_not.is_none()
 }
 
+/// Whether BPF programs can be loaded here; says why not.
+pub(crate) fn can_collect() -> bool {
+    // SAFETY: takes no pointer.
+    if unsafe { libc::geteuid() } != 0 {
+        skipped("loading BPF programs needs root");
+        return false;
+    }
+    if !contend_record::host::Host::read("/".as_ref()).rights.bpf() {
+        skipped("this root may not load BPF programs");
+        return false;
+    }
+    match contend_record::offcpu::why_not() {
+        Some(why) => {
+            skipped(&why);
+            false
+        }
+        None => true,
+    }
+}
+
 /// The bundle at `path`.
 pub(crate) fn open(path: &Path) -> Bundle {
     Bundle::open(path, &Limits::default()).unwrap()

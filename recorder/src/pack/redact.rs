@@ -39,10 +39,25 @@ impl Redaction {
         let users = ["USER", "LOGNAME", "SUDO_USER"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok());
-        let mut names: Vec<String> = host.map(str::to_owned).into_iter().chain(users).collect();
-        // `root` is nobody's name, and a name of one letter is in every word.
-        names.retain(|name| name.len() > 1 && name != "root");
-        Self { is_on, names }
+        let mut redaction = Self {
+            is_on,
+            names: Vec::new(),
+        };
+        for name in host.map(str::to_owned).into_iter().chain(users) {
+            redaction.also(&name);
+        }
+        redaction
+    }
+
+    /// Takes out this name, too.
+    pub(super) fn also(&mut self, name: &str) {
+        // A capture may have anything in it, and texts are looked at by the word.
+        for word in name.split(|c| !is_word(c)) {
+            // `root` is nobody's name, and a name of one letter is in every word.
+            if word.len() > 1 && word != "root" {
+                self.names.push(word.to_owned());
+            }
+        }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -57,7 +72,6 @@ impl Redaction {
         let mut out = String::new();
         let mut is_home = false;
         // Words and what is between them, one behind the other.
-        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let end = rest
@@ -131,6 +145,11 @@ impl Redaction {
         ranges.sort_by_key(|range| range.start);
         Ok(ranges)
     }
+}
+
+/// Whether names and words have it in them.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 /// The file header as far as it says where the features are.

@@ -222,6 +222,7 @@ fn options_without_effect_are_refused() {
         ("c2c --cgroup /", "--cgroup has no effect on c2c"),
         ("offcpu -F 99", "-F has no effect on offcpu"),
         ("offcpu --call-graph dwarf", "frame pointers only"),
+        ("offcpu --call-graph none", "frame pointers only"),
     ] {
         let mut args: Vec<_> = words.split(' ').collect();
         args.extend(["-a", "--for", "1s"]);

@@ -106,7 +106,7 @@ impl Redaction {
             is_workload |= word == "--";
             out.push(match (at, is_option) {
                 (0, _) => word.rsplit('/').next().unwrap_or(word).to_owned(),
-                (_, true) => word.split('=').next().unwrap_or(word).to_owned(),
+                (_, true) => option(word),
                 _ if is_command => word.clone(),
                 _ => MARK.to_owned(),
             });
@@ -145,6 +145,17 @@ impl Redaction {
         ranges.sort_by_key(|range| range.start);
         Ok(ranges)
     }
+}
+
+/// The name of an option without a value in the same word: `--name=value`, `-nvalue`.
+fn option(word: &str) -> String {
+    let name = word.split('=').next().unwrap_or(word);
+    let length = if name.starts_with("--") {
+        usize::MAX
+    } else {
+        2
+    };
+    name.chars().take(length).collect()
 }
 
 /// Whether names and words have it in them.
@@ -331,14 +342,14 @@ mod tests {
     #[test]
     fn of_commands_the_shape_stays() {
         let command: Vec<String> =
-            "/usr/bin/perf record -F 99 --output=/secret -- prog --key=hunter2"
+            "/usr/bin/perf record -F 99 -o/secret -é=x --output=/secret -- prog --key=hunter2"
                 .split(' ')
                 .map(str::to_owned)
                 .collect();
         let marked = redaction().command(&command).join(" ");
         assert_eq!(
             marked,
-            "perf record -F [redacted] --output -- [redacted] [redacted]"
+            "perf record -F [redacted] -o -é --output -- [redacted] [redacted]"
         );
     }
 

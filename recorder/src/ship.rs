@@ -6,6 +6,7 @@
 
 mod destination;
 mod exec;
+mod family;
 mod follow;
 mod https;
 mod quote;

@@ -1,7 +1,7 @@
 //! Hands the bundle to a command.
 
-use super::Arrival;
 use super::follow::{Growing, UntilStopped};
+use super::{Arrival, family};
 use crate::patient::Patient;
 use crate::say::say;
 use crate::session::Signals;
@@ -24,7 +24,8 @@ pub(super) fn send(
     signals: &Signals,
 ) -> Result<Arrival> {
     let calm = signals.count();
-    let is_stopped = || signals.count() > calm;
+    // A bundle that will not be whole is given up also while the command reads nothing of it.
+    let is_stopped = || bundle.has_failed() || signals.count() > calm;
     let mut child = Command::new("sh")
         .args(["-c", command])
         .env("CONTEND_BUNDLE", name)
@@ -42,15 +43,16 @@ pub(super) fn send(
     let tell = || say!("the command of exec: reads nothing; Ctrl-C gives it up");
     let copied = Patient::new(&input, &is_stopped, &tell)
         .and_then(|mut patient| io::copy(&mut { from }, &mut patient));
-    if bundle.has_failed() || is_stopped() {
+    let why_stopped = || match bundle.has_failed() {
+        true => "the bundle was not finished",
+        false => "stopped before the command of exec: ended",
+    };
+    if is_stopped() {
         // First of all, as the end of its input is the end of a whole bundle to it.
-        let _ = child.kill();
+        family::kill(&child);
         drop(input);
         let _ = child.wait();
-        bail!(match bundle.has_failed() {
-            true => "the bundle was not finished",
-            false => "stopped",
-        });
+        bail!(why_stopped());
     }
     drop(input);
     let status = loop {
@@ -59,9 +61,9 @@ pub(super) fn send(
             break status;
         }
         if is_stopped() {
-            let _ = child.kill();
+            family::kill(&child);
             let _ = child.wait();
-            bail!("stopped before the command of exec: ended");
+            bail!(why_stopped());
         }
         std::thread::sleep(STEP);
     };
@@ -72,5 +74,35 @@ pub(super) fn send(
         Ok(_) => Ok(Arrival::Taken("the command ended well".into())),
         Err(error) => Err(error)
             .context("the command of exec: ended well, but did not read all of the bundle"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ship::Tracked;
+    use std::io::Write;
+
+    /// As on a full disk.
+    #[test]
+    fn a_bundle_that_fails_is_not_waited_for_by_a_command_that_reads_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = std::fs::File::options();
+        let file = options.read(true).write(true).create_new(true);
+        let file = file.open(folder.path().join("x")).unwrap();
+        let (mut writer, growing) = Tracked::new(file);
+        // More than a pipe holds.
+        writer.write_all(&vec![0; 8 << 20]).unwrap();
+        let reached = folder.path().join("started");
+        let command = format!(": > {}; sleep 1000; :", reached.display());
+        let error = std::thread::scope(|scope| {
+            let sent = scope.spawn(|| send(&growing, &command, "x", &Signals::none()));
+            while !reached.exists() {
+                std::thread::sleep(STEP);
+            }
+            drop(writer);
+            sent.join().unwrap().unwrap_err()
+        });
+        assert_eq!(error.to_string(), "the bundle was not finished");
     }
 }

@@ -247,8 +247,14 @@ fn target_is_gone(target: &Target, has_workload: bool) -> bool {
 
 /// Whether a process ended, also when its parent does not want to know.
 fn is_gone(pid: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return true;
+    // Without descriptors or rights nothing is known of it, which is not its end.
+    let is_no_process = |error: std::io::Error| {
+        error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+    };
+    let stat = match std::fs::read(format!("/proc/{pid}/stat")) {
+        // Names may have any bytes in them.
+        Ok(stat) => String::from_utf8_lossy(&stat).into_owned(),
+        Err(error) => return is_no_process(error),
     };
     // proc_pid_stat(5): the state is behind the name, which may have anything in it.
     let state = stat.rsplit_once(") ").map_or("", |parts| parts.1);
@@ -257,7 +263,7 @@ fn is_gone(pid: u32) -> bool {
     }
     // Its first thread may have ended before the others.
     let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
-    threads.map_or(true, |threads| threads.count() <= 1)
+    threads.map_or_else(is_no_process, |threads| threads.count() <= 1)
 }
 
 /// Says it and keeps it for the bundle.

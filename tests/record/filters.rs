@@ -9,11 +9,7 @@ use std::process::Command;
 
 /// Whether waits can be recorded and read here.
 fn ready() -> Option<PathBuf> {
-    if !is_root() {
-        return None;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() {
         return None;
     }
     contend()
@@ -226,6 +222,7 @@ fn options_without_effect_are_refused() {
         ("c2c --cgroup /", "--cgroup has no effect on c2c"),
         ("offcpu -F 99", "-F has no effect on offcpu"),
         ("offcpu --call-graph dwarf", "frame pointers only"),
+        ("offcpu --call-graph none", "frame pointers only"),
     ] {
         let mut args: Vec<_> = words.split(' ').collect();
         args.extend(["-a", "--for", "1s"]);

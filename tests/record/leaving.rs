@@ -111,11 +111,7 @@ fn a_command_that_does_not_read_can_be_given_up() {
 /// nor at its end, nor anywhere else.
 #[test]
 fn redacted_recordings_name_no_machine_and_no_command() {
-    if !is_root() || !can_record() || !has("unshare") || !has("hostname") {
-        return;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() || !can_record() || !has("unshare") || !has("hostname") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +132,10 @@ fn redacted_recordings_name_no_machine_and_no_command() {
     assert!(output.status.success(), "{}", said(&output));
     let bundle = open(&folder.path().join("x.tar.zst"));
     let mut members: Vec<_> = bundle.captures().map(str::to_owned).collect();
-    assert_eq!(members, ["cpu.perf.data", "offcpu.perf.data"]);
+    // Where the hardware samples memory there is c2c, too.
+    for kind in ["cpu.perf.data", "offcpu.perf.data"] {
+        assert!(members.iter().any(|name| name == kind), "{members:?}");
+    }
     members.extend(["manifest.json".to_owned(), "build-ids".to_owned()]);
     for name in members {
         if bundle.member(&name).is_none() {
@@ -199,11 +198,7 @@ fn losses_are_said() {
 /// What a recorder that was killed leaves answers what it would have answered.
 #[test]
 fn a_killed_recording_is_packed_by_hand() {
-    if !is_root() || !can_record() {
-        return;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() || !can_record() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -389,11 +384,7 @@ fn what_cannot_be_run_leaves_nothing() {
 /// A low limit of open files, as of a login, is no reason to do without the collector.
 #[test]
 fn few_open_files_are_made_more() {
-    if !is_root() {
-        return;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

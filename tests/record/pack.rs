@@ -1,6 +1,7 @@
 //! Packing: what a capture needs is in the bundle, and nothing that it is not.
 
 use super::support::*;
+use contend_perfdata::write::{EventSpec, FeatureSet, FileWriter, feature_bit, sample};
 use contend_perfdata::{FileSource, PerfData};
 use contend_record::pack::{Input, Job, Limits, Plan};
 use std::fs;
@@ -220,6 +221,52 @@ fn redacted_bundles_name_no_machine_and_no_command() {
             .map(String::len)
             .sum::<usize>();
     assert_eq!(changed.count(), named);
+}
+
+/// The name of the machine that recorded is as much a secret as that of the one that packs.
+#[test]
+fn redacted_bundles_do_not_name_the_machine_that_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("run.data");
+    let event = EventSpec {
+        // PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK.
+        kind: 1,
+        config: 0,
+        period: 1_000_000,
+        sample_type: sample::IP | sample::TID | sample::TIME,
+        flags: 0,
+        clock: 0,
+        name: "cpu-clock".into(),
+        ids: vec![1],
+    };
+    let events = [event];
+    let mut features = FeatureSet::new();
+    features.text(feature_bit::HOSTNAME, "db7-of-nobody.example");
+    features.events(&events);
+    let file = fs::File::create_new(&capture).unwrap();
+    let writer = FileWriter::new(file, &events).unwrap();
+    writer.finish(&features).unwrap();
+
+    let out = folder.path().join("x.tar.zst");
+    let pack = |options: &[&str]| {
+        let files = [capture.to_str().unwrap(), "-o", out.to_str().unwrap()];
+        let text = succeeds([&["pack"], &files[..], options].concat());
+        let notes = open(&out).manifest().notes.join("\n");
+        let capture = member(&open(&out), "run.perf.data");
+        fs::remove_file(&out).unwrap();
+        let secret = b"db7-of-nobody";
+        let is_in = capture.windows(secret.len()).any(|part| part == secret);
+        (text, notes, is_in)
+    };
+    let (_, notes, is_in) = pack(&[]);
+    assert!(notes.contains("on db7-of-nobody.example with"), "{notes}");
+    assert!(is_in);
+    let (text, notes, is_in) = pack(&["--redact"]);
+    assert!(notes.contains("on [redacted] with"), "{notes}");
+    for text in [text, notes] {
+        assert!(!text.contains("nobody"), "{text}");
+    }
+    assert!(!is_in);
 }
 
 #[test]

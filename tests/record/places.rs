@@ -12,11 +12,7 @@ const MADE: &str = "made_by_naps";
 
 /// Whether waits can be recorded and read here.
 fn ready() -> Option<PathBuf> {
-    if !is_root() || !can_record() {
-        return None;
-    }
-    if let Some(why) = contend_record::offcpu::why_not() {
-        skipped(&why);
+    if !can_collect() || !can_record() {
         return None;
     }
     if cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))) {
@@ -104,7 +100,10 @@ fn a_container_is_recorded_from_outside() {
     let list = member(&bundle, &format!("perf-{pid}.map"));
     assert!(String::from_utf8(list).unwrap().contains(MADE));
     let members: Vec<_> = bundle.captures().collect();
-    assert_eq!(members, ["cpu.perf.data", "offcpu.perf.data"]);
+    // Where the hardware samples memory there is c2c, too.
+    for kind in ["cpu.perf.data", "offcpu.perf.data"] {
+        assert!(members.contains(&kind), "{members:?}");
+    }
     // Elsewhere, where the container is not.
     drop(naps);
     fs::remove_dir_all(&root).unwrap();
@@ -207,8 +206,9 @@ fn copied_stacks_are_unwound_elsewhere() {
         "cpu".as_ref(),
         "--call-graph".as_ref(),
         "dwarf,4096".as_ref(),
+        // Not more than slow machines allow (perf_event_max_sample_rate).
         "-F".as_ref(),
-        "499".as_ref(),
+        "197".as_ref(),
         "-o".as_ref(),
         out.as_os_str(),
         "--".as_ref(),
@@ -217,7 +217,7 @@ fn copied_stacks_are_unwound_elsewhere() {
     let manifest = open(&out).manifest().clone();
     let command = manifest.captures[0].command.join(" ");
     assert!(command.contains("--call-graph dwarf,4096"), "{command}");
-    assert!(command.contains("-F 499"), "{command}");
+    assert!(command.contains("-F 197"), "{command}");
     fs::remove_file(&program).unwrap();
     let output = Command::new(&contend)
         .args(["oncpu", "--json"])

@@ -4,8 +4,10 @@
 use contend_bundle::{Bundle, Limits};
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The recorder.
@@ -15,6 +17,15 @@ pub(crate) fn recorder() -> Command {
     // The servers of the tests are on this machine.
     for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
         command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
+    // Shells start background jobs with Ctrl-C ignored, which is inherited, and which the
+    // recorder respects: tests that press it would wait for ever.
+    // SAFETY: signal(2) may be called between fork and exec, and nothing else is.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
     }
     command
 }
@@ -188,16 +199,47 @@ pub(crate) fn perf_record_of(to: &Path, options: &[&str], target: &[&str]) -> bo
     false
 }
 
-/// Whether contend-record can record here by perf.
+/// Whether contend-record can record here by perf, which is tried once: containers forbid
+/// perf_event_open(2) in ways that only the call tells.
 pub(crate) fn can_record() -> bool {
+    static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
     if !has("perf") {
         return false;
     }
-    let output = run(["cpu", "--print", "--", "true"]);
-    if !output.status.success() {
-        skipped(said(&output).trim());
+    let why_not = WHY_NOT.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("x.tar.zst");
+        let output = run(["cpu", "-o", out.to_str().unwrap(), "--", "true"]);
+        // Where perf alone can, the fault is ours, and for the tests to find.
+        let plain = folder.path().join("perf.data");
+        let is_here =
+            !output.status.success() && !perf_record_of(&plain, &[], &["--", "/bin/true"]);
+        is_here.then(|| said(&output).trim().to_owned())
+    });
+    if let Some(why) = why_not {
+        skipped(why);
     }
-    output.status.success()
+    why_not.is_none()
+}
+
+/// Whether BPF programs can be loaded here; says why not.
+pub(crate) fn can_collect() -> bool {
+    // SAFETY: takes no pointer.
+    if unsafe { libc::geteuid() } != 0 {
+        skipped("loading BPF programs needs root");
+        return false;
+    }
+    if !contend_record::host::Host::read("/".as_ref()).rights.bpf() {
+        skipped("this root may not load BPF programs");
+        return false;
+    }
+    match contend_record::offcpu::why_not() {
+        Some(why) => {
+            skipped(&why);
+            false
+        }
+        None => true,
+    }
 }
 
 /// The bundle at `path`.

@@ -10,7 +10,7 @@ use std::path::Path;
 /// capture for another one.
 pub(super) fn check(what: What, asked: &Record) -> Result<()> {
     use What::{All, C2c, Cpu, OffCpu, Spe};
-    let dwarf = matches!(asked.call_graph, Some(CallGraph::Dwarf(_) | CallGraph::Lbr));
+    let is_otherwise = asked.call_graph.is_some_and(|how| how != CallGraph::Fp);
     let concerns: [(&str, bool, &[What]); 11] = [
         ("-F", asked.frequency.is_some(), &[Cpu, C2c, All]),
         ("-c", asked.period.is_some(), &[C2c, Spe, All]),
@@ -38,7 +38,7 @@ pub(super) fn check(what: What, asked: &Record) -> Result<()> {
             );
         }
     }
-    if what == OffCpu && dwarf {
+    if what == OffCpu && is_otherwise {
         bail!(
             "the collector takes stacks by frame pointers only: leave --call-graph out (--kernel-stacks and --user-stacks choose whose)"
         );

@@ -85,7 +85,7 @@ impl Plan {
     pub fn new(job: Job) -> Result<Self> {
         crate::descriptors::raise();
         let mut host = facts::host();
-        let redaction = Redaction::new(job.redact, host.name.as_deref());
+        let mut redaction = Redaction::new(job.redact, host.name.as_deref());
         let mut needs = Needs::of(&job.main);
         let mut captures = Vec::new();
         let mut notes = job.notes;
@@ -99,6 +99,10 @@ impl Plan {
             }
             let blanks = redaction.ranges(&input.file)?;
             captures.push(PlannedCapture { input, blanks });
+        }
+        // A capture of another machine must not tell that one's name either.
+        for (name, ..) in &needs.machines {
+            redaction.also(name);
         }
         notes.append(&mut needs.notes);
         let other = other_machine(&needs, &host);

@@ -39,10 +39,25 @@ impl Redaction {
         let users = ["USER", "LOGNAME", "SUDO_USER"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok());
-        let mut names: Vec<String> = host.map(str::to_owned).into_iter().chain(users).collect();
-        // `root` is nobody's name, and a name of one letter is in every word.
-        names.retain(|name| name.len() > 1 && name != "root");
-        Self { is_on, names }
+        let mut redaction = Self {
+            is_on,
+            names: Vec::new(),
+        };
+        for name in host.map(str::to_owned).into_iter().chain(users) {
+            redaction.also(&name);
+        }
+        redaction
+    }
+
+    /// Takes out this name, too.
+    pub(super) fn also(&mut self, name: &str) {
+        // A capture may have anything in it, and texts are looked at by the word.
+        for word in name.split(|c| !is_word(c)) {
+            // `root` is nobody's name, and a name of one letter is in every word.
+            if word.len() > 1 && word != "root" {
+                self.names.push(word.to_owned());
+            }
+        }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -57,7 +72,6 @@ impl Redaction {
         let mut out = String::new();
         let mut is_home = false;
         // Words and what is between them, one behind the other.
-        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let end = rest
@@ -92,7 +106,7 @@ impl Redaction {
             is_workload |= word == "--";
             out.push(match (at, is_option) {
                 (0, _) => word.rsplit('/').next().unwrap_or(word).to_owned(),
-                (_, true) => word.split('=').next().unwrap_or(word).to_owned(),
+                (_, true) => option(word),
                 _ if is_command => word.clone(),
                 _ => MARK.to_owned(),
             });
@@ -131,6 +145,22 @@ impl Redaction {
         ranges.sort_by_key(|range| range.start);
         Ok(ranges)
     }
+}
+
+/// The name of an option without a value in the same word: `--name=value`, `-nvalue`.
+fn option(word: &str) -> String {
+    let name = word.split('=').next().unwrap_or(word);
+    let length = if name.starts_with("--") {
+        usize::MAX
+    } else {
+        2
+    };
+    name.chars().take(length).collect()
+}
+
+/// Whether names and words have it in them.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 /// The file header as far as it says where the features are.
@@ -312,14 +342,14 @@ mod tests {
     #[test]
     fn of_commands_the_shape_stays() {
         let command: Vec<String> =
-            "/usr/bin/perf record -F 99 --output=/secret -- prog --key=hunter2"
+            "/usr/bin/perf record -F 99 -o/secret -é=x --output=/secret -- prog --key=hunter2"
                 .split(' ')
                 .map(str::to_owned)
                 .collect();
         let marked = redaction().command(&command).join(" ");
         assert_eq!(
             marked,
-            "perf record -F [redacted] --output -- [redacted] [redacted]"
+            "perf record -F [redacted] -o -é --output -- [redacted] [redacted]"
         );
     }
 

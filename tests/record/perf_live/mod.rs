@@ -6,7 +6,7 @@ mod failures;
 mod killing;
 mod recording;
 
-use crate::support::skipped;
+use crate::support::{can_record, skipped};
 use contend_record::host::Host;
 use contend_record::perf::{Kind, PerfOptions, PerfSource, PerfTool, plan};
 use contend_record::source::Target;
@@ -59,6 +59,9 @@ impl Drop for Workload {
 
 /// A source on this machine, or why the test is skipped.
 fn source(kind: Kind, target: &Target, folder: &Path) -> Option<PerfSource> {
+    if !can_record() {
+        return None;
+    }
     let host = Host::read(Path::new("/"));
     let planned = PerfTool::find(None)
         .and_then(|tool| plan(&host, &tool, kind, target, &PerfOptions::default()));

@@ -274,7 +274,7 @@ impl Survey {
             SideBand::LostSamples { count } => {
                 let sum = if record.misc & record_kind::MISC_LOST_SAMPLES_BPF != 0 {
                     &mut self.filtered_samples
-                } else if time == Some(0) {
+                } else if time.is_none_or(|time| time == 0) {
                     &mut self.lost_by_counters
                 } else {
                     &mut self.dropped_samples
@@ -405,21 +405,25 @@ mod tests {
             flags: contend_perfdata::AttrFlags::SAMPLE_ID_ALL.bits(),
             ..Default::default()
         };
-        let event = EventAttr {
-            attr,
-            ids: Vec::new(),
-            name: None,
+        let table_of = |attr| {
+            let event = EventAttr {
+                attr,
+                ids: Vec::new(),
+                name: None,
+            };
+            EventTable::new(&[event], Endianness::LittleEndian)
         };
-        let table = EventTable::new(&[event], Endianness::LittleEndian);
-        let surveyed = |records: &[(u32, u16, &[u64])]| {
+        let table = table_of(attr);
+        let surveyed_by = |table: &EventTable, records: &[(u32, u16, &[u64])]| {
             let mut survey = Survey::new(1);
             for (kind, misc, words) in records {
                 let body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                survey.record(&RawRecord::new(*kind, *misc, &body, 0), &table);
+                survey.record(&RawRecord::new(*kind, *misc, &body, 0), table);
             }
             let lost = (survey.lost_events, survey.lost_samples());
             (lost, survey.filtered_samples)
         };
+        let surveyed = |records: &[(u32, u16, &[u64])]| surveyed_by(&table, records);
         const BPF: u16 = record_kind::MISC_LOST_SAMPLES_BPF;
         const LOST: u32 = record_kind::LOST;
         const SAMPLES: u32 = record_kind::LOST_SAMPLES;
@@ -434,6 +438,15 @@ mod tests {
         // Of each event a record.
         let both = [told[0], (SAMPLES, 0, &[20, 0]), (SAMPLES, 0, &[11, 0])];
         assert_eq!(surveyed(&both), ((30, 1), 0));
+        // Without times in the capture none has one.
+        let attr = contend_perfdata::Attr {
+            sample_type: contend_perfdata::SampleFormat::TID.bits(),
+            flags: contend_perfdata::AttrFlags::SAMPLE_ID_ALL.bits(),
+            ..Default::default()
+        };
+        let timeless = table_of(attr);
+        let records = [(LOST, 0, &[1, 30, 77][..]), (SAMPLES, 0, &[33, 77])];
+        assert_eq!(surveyed_by(&timeless, &records), ((30, 3), 0));
         // Of the hardware, and of a filter.
         let others = [told[0], (SAMPLES, 0, &[5, 920]), (SAMPLES, BPF, &[7000, 0])];
         assert_eq!(surveyed(&others), ((30, 5), 7000));

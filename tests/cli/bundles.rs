@@ -174,6 +174,20 @@ fn captures_of_several_kinds_answer_together() {
         text.contains("Also in the bundle: c2c.perf.data (c2c)"),
         "{text}"
     );
+    // What no command would read it for a capture does not answer.
+    let manifest = Manifest {
+        captures: vec![facts("c2c.perf.data", "c2c"), facts("cpu.perf.data", "cpu")],
+        ..Manifest::default()
+    };
+    let members: [(&str, &[u8]); 2] = [("c2c.perf.data", &memory), ("cpu.perf.data", &waits)];
+    let mixed = written(
+        scratch.path(),
+        "mixed.tar.zst",
+        &bundle(&manifest, &members),
+    );
+    let document = contend_on(&mixed, &["info", "--json"]).json("info");
+    assert!(document["can"]["offcpu"].is_string(), "{document}");
+    assert_eq!(contend_on(&mixed, &["offcpu"]).code, Some(2));
     // Standard input cannot be read again.
     let input = std::fs::read(&both).unwrap();
     let mut piped = contend_reading(&input, &["info", "--json"]).json("info");

@@ -117,12 +117,13 @@ pub(crate) fn waits(contend: &Path, bundle: &Path) -> Value {
 
 /// The threads in it, and what they waited in ns.
 pub(crate) fn threads(document: &Value) -> BTreeMap<String, u64> {
-    let threads = document["threads"].as_array().unwrap().iter();
-    let named = threads.map(|thread| {
+    let mut named = BTreeMap::new();
+    for thread in document["threads"].as_array().unwrap() {
         let name = thread["comm"].as_str().unwrap().to_owned();
-        (name, thread["total_ns"].as_u64().unwrap())
-    });
-    named.collect()
+        let other = named.insert(name, thread["total_ns"].as_u64().unwrap());
+        assert_eq!(other, None, "two threads of one name: {thread}");
+    }
+    named
 }
 
 /// Within 2 % of what the thread says, or 5 ms where that is more: its sleeps have 120 ms

@@ -252,11 +252,9 @@ pub(super) fn unjudged(
 
 /// Who was seen on the line, in words.
 struct Scene {
-    /// What writers and readers are.
-    noun: &'static str,
-    writers: usize,
+    writers: Actors,
     written: usize,
-    readers: usize,
+    readers: Actors,
     read: usize,
     loads: u64,
     stores: u64,
@@ -278,15 +276,10 @@ impl Scene {
                 read.insert(key.offset);
             }
         }
-        let mut all = writers.iter().chain(&readers);
         Self {
-            noun: match all.all(|actor| actor.cpu().is_some()) {
-                true => "CPU",
-                false => "thread",
-            },
-            writers: writers.len(),
+            writers: Actors::of(&writers),
             written: written.len(),
-            readers: readers.len(),
+            readers: Actors::of(&readers),
             read: read.len(),
             loads: uses.values().map(|used| used.loads).sum(),
             stores: uses.values().map(|used| used.stores).sum(),
@@ -294,18 +287,46 @@ impl Scene {
     }
 }
 
+/// Threads, and CPUs of which it is not known whose threads were there.
+struct Actors {
+    threads: usize,
+    cpus: usize,
+}
+
+impl Actors {
+    fn of(actors: &HashSet<Actor>) -> Self {
+        let cpus = actors.iter().filter(|actor| actor.cpu().is_some()).count();
+        Self {
+            threads: actors.len() - cpus,
+            cpus,
+        }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+impl std::fmt::Display for Actors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (threads, cpus) = (count(self.threads, "thread"), count(self.cpus, "CPU"));
+        match (self.threads, self.cpus) {
+            (_, 0) => f.write_str(&threads),
+            (0, _) => f.write_str(&cpus),
+            _ => write!(f, "{threads} and {cpus}"),
+        }
+    }
+}
+
 impl std::fmt::Display for Scene {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count = |number: usize, noun: &str| {
-            let plural = if number == 1 { "" } else { "s" };
-            format!("{number} {noun}{plural}")
-        };
         write!(
             f,
             "{} wrote {}, {} read {}",
-            count(self.writers, self.noun),
+            self.writers,
             count(self.written, "offset"),
-            count(self.readers, self.noun),
+            self.readers,
             count(self.read, "offset"),
         )
     }
@@ -384,6 +405,12 @@ mod tests {
             "2 CPUs wrote 2 offsets, 2 CPUs read 2 offsets; \
              100 % of 80 HITM loads waited for stores to other bytes"
         );
+        let mut mixed = two.clone();
+        mixed.extend(uses(&[(0, 7, 1, 0, 0)]));
+        let scene = Scene::new(&mixed).to_string();
+        let wanted = "2 CPUs wrote 2 offsets, 1 thread and 2 CPUs read 2 offsets";
+        let other = "1 thread and 2 CPUs wrote 2 offsets, 2 CPUs read 2 offsets";
+        assert!(scene == wanted || scene == other, "{scene}");
         let same = uses_of(&[(0, 0, 50, 50, 40), (0, 7, 50, 50, 40)], on_cpu);
         assert_eq!(judge(&same).verdict, Verdict::TrueSharing);
         // One CPU waits for nobody that was seen.

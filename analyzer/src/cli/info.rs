@@ -22,10 +22,15 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let progress = Progress::start(common, &capture);
     let mut result = survey(&mut capture)?;
     drop(progress);
-    let others = captures_beside(&capture, &common.capture);
+    let (others, unread) = captures_beside(&capture, &common.capture);
     if !others.is_empty() {
         let warnings = &mut result.quality.warnings;
         warnings.retain(|warning| !input::tells_of_unread(warning));
+        if unread > 0 {
+            warnings.push(format!(
+                "{unread} more captures of the bundle are not looked at"
+            ));
+        }
     }
     for (member, kind) in others {
         match open(common, &[&member]).and_then(|mut other| survey(&mut other)) {
@@ -61,31 +66,41 @@ fn survey(capture: &mut Capture) -> Result<Info> {
     Ok(info(capture, &survey, &walk, spe.as_ref()))
 }
 
-/// The other captures in the bundle, and their kinds; standard input cannot be read again
-/// for them.
-fn captures_beside(capture: &Capture, path: &Path) -> Vec<(String, Option<String>)> {
+/// The other captures in the bundle, and their kinds, and how many more there are;
+/// standard input cannot be read again for them.
+fn captures_beside(capture: &Capture, path: &Path) -> (Vec<(String, Option<String>)>, usize) {
     let Some(bundle) = capture.bundle().filter(|_| path != Path::new("-")) else {
-        return Vec::new();
+        return (Vec::new(), 0);
     };
     let kind = |member: &str| {
         let mut facts = bundle.manifest().captures.iter();
         facts.find(|facts| facts.member == member)?.kind.clone()
     };
-    let others = bundle.captures().skip(1).take(MOST_CAPTURES);
-    others
-        .map(|member| (member.to_owned(), kind(member)))
-        .collect()
+    let mut others = bundle.captures().skip(1);
+    let read = others.by_ref().take(MOST_CAPTURES);
+    let read = read.map(|member| (member.to_owned(), kind(member)));
+    (read.collect(), others.count())
 }
 
-/// Adds what another capture of the bundle is. Each command reads the first capture of the
-/// kinds that answer it, so that one without a kind answers nothing beside others.
-fn add(result: &mut Info, member: String, kind: Option<String>, other: Info) {
-    if kind.is_some() {
-        let answers = other.can.into_iter();
-        result
-            .can
-            .extend(answers.filter(|(_, can)| *can == Can::Yes));
+/// The questions for which a capture of this kind is read where it is not the first
+/// (the kinds that each command gives to [`Capture::open_for`]).
+fn questions(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "c2c" => &["c2c", "latency"],
+        "spe" => &["c2c", "latency", "spe"],
+        "offcpu" => &["offcpu"],
+        "cpu" => &["oncpu"],
+        _ => &[],
     }
+}
+
+/// Adds what another capture of the bundle is, and what it answers.
+fn add(result: &mut Info, member: String, kind: Option<String>, other: Info) {
+    let asked = questions(kind.as_deref().unwrap_or_default());
+    let answers = other.can.into_iter();
+    result
+        .can
+        .extend(answers.filter(|(question, can)| *can == Can::Yes && asked.contains(question)));
     let mut quality = other.quality;
     let known = &result.quality.warnings;
     quality.warnings.retain(|warning| !known.contains(warning));

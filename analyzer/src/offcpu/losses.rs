@@ -37,7 +37,9 @@ pub(super) struct Told {
     pub(super) counted: Vec<Counted>,
     /// The CPU whose buffer the records of an id go to; none where each thread has a
     /// buffer (`perf record --per-thread`).
-    pub(super) cpu_of: FxHashMap<u64, Option<u32>>,
+    /// With the place of the record that says so: of two that say otherwise the first
+    /// counts.
+    pub(super) cpu_of: FxHashMap<u64, (u64, Option<u32>)>,
     /// Where perf had emptied all buffers once more.
     pub(super) rounds: Vec<u64>,
 }
@@ -47,13 +49,26 @@ impl Told {
     pub(super) fn merge(&mut self, other: Self) {
         self.losses.extend(other.losses);
         self.counted.extend(other.counted);
-        self.cpu_of.extend(other.cpu_of);
+        for (id, (pos, cpu)) in other.cpu_of {
+            self.place(id, pos, cpu);
+        }
         self.rounds.extend(other.rounds);
+    }
+
+    /// The record at `pos` says to which CPU's buffer the records of an id go.
+    pub(super) fn place(&mut self, id: u64, pos: u64, cpu: Option<u32>) {
+        let known = self.cpu_of.entry(id).or_insert((pos, cpu));
+        *known = (*known).min((pos, cpu));
+    }
+
+    /// To which CPU's buffer the records of an id go, and whether that is told.
+    fn cpu_of(&self, id: u64) -> Option<Option<u32>> {
+        self.cpu_of.get(&id).map(|&(_, cpu)| cpu)
     }
 
     /// The CPU of the buffer in which there was no room.
     fn buffer(&self, loss: &Loss) -> Option<u32> {
-        let known = self.cpu_of.get(&loss.id).copied();
+        let known = self.cpu_of(loss.id);
         known.unwrap_or((loss.cpu != NO_CPU).then_some(loss.cpu))
     }
 
@@ -61,7 +76,7 @@ impl Told {
     /// of all together where it is not known for some. The kernel counts each once more
     /// for its event (`__perf_output_begin` in `kernel/events/ring_buffer.c`).
     fn untold(&self) -> BTreeMap<Option<u32>, u64> {
-        let cpu_of = |id: Option<u64>| self.cpu_of.get(&id?).copied();
+        let cpu_of = |id: Option<u64>| self.cpu_of(id?);
         let is_known = self.counted.iter().all(|it| cpu_of(it.id).is_some())
             && self.losses.iter().all(|it| cpu_of(Some(it.id)).is_some());
         let buffer = |id| if is_known { cpu_of(id).flatten() } else { None };
@@ -300,7 +315,7 @@ mod tests {
         let of = |losses: Vec<Loss>, cpu_of: &[(u64, Option<u32>)]| {
             let told = Told {
                 rounds: rounds.clone(),
-                cpu_of: cpu_of.iter().copied().collect(),
+                cpu_of: cpu_of.iter().map(|&(id, cpu)| (id, (0, cpu))).collect(),
                 ..told(losses)
             };
             Losses::new(told, &events).windows
@@ -313,6 +328,23 @@ mod tests {
         let alone = Losses::new(told(vec![loss(4, NO_CPU, 390)]), &[]);
         assert_eq!(alone.windows, [(0, 390)]);
         assert!(!Losses::new(Told::default(), &events).between(0, u64::MAX));
+    }
+
+    /// Whichever worker read what.
+    #[test]
+    fn of_two_that_tell_the_buffer_of_an_id_the_first_counts() {
+        let of = |told: &[(u64, Option<u32>)]| {
+            let mut all = Told::default();
+            for &(pos, cpu) in told {
+                let mut one = Told::default();
+                one.place(7, pos, cpu);
+                all.merge(one);
+            }
+            all.cpu_of(7)
+        };
+        assert_eq!(of(&[(10, Some(1)), (20, Some(2))]), Some(Some(1)));
+        assert_eq!(of(&[(20, Some(2)), (10, Some(1))]), Some(Some(1)));
+        assert_eq!(of(&[(20, Some(2)), (10, None)]), Some(None));
     }
 
     #[test]
@@ -332,6 +364,7 @@ mod tests {
             let told = Told {
                 counted: counted.collect(),
                 cpu_of: [(0, Some(0)), (1, Some(1)), (2, Some(1))]
+                    .map(|(id, cpu)| (id, (0, cpu)))
                     .into_iter()
                     .collect(),
                 rounds: vec![3],

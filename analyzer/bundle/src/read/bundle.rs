@@ -10,7 +10,7 @@ use crate::layout;
 use crate::manifest::Manifest;
 use crate::sums::{self, Sum};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -203,7 +203,10 @@ impl Bundle {
             member.name.ends_with(layout::CAPTURE_SUFFIX)
                 && listed.all(|capture| capture.member != member.name)
         });
-        listed.chain(others).map(Member::name)
+        // A manifest may list one twice.
+        let mut seen = HashSet::new();
+        let names = listed.chain(others).map(Member::name);
+        names.filter(move |&name| seen.insert(name))
     }
 
     /// What a reader should know, for people: what is missing, and what cannot

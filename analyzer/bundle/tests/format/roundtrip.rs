@@ -70,7 +70,9 @@ fn captures_stand_in_the_order_of_the_manifest() {
         command: Vec::new(),
     };
     let manifest = Manifest {
-        captures: vec![capture("z.perf.data"), capture("gone.perf.data")],
+        captures: ["z.perf.data", "gone.perf.data", "z.perf.data"]
+            .map(capture)
+            .to_vec(),
         ..Manifest::default()
     };
     let mut writer = BundleWriter::new(Vec::new(), &manifest).unwrap();

@@ -229,8 +229,10 @@ pub(super) const KERNEL_LOCKS: &[&str] = &[
     "percpu_rwsem_wait",
     "wait_on_bit",
     "wait_on_bit_lock",
+    "out_of_line_wait_on_bit",
+    "out_of_line_wait_on_bit_lock",
     "lock_sock",
-    "folio_lock",
+    "lock_sock_nested",
     // fs/locks.c
     "locks_lock_inode_wait",
     "do_lock_file_wait",

@@ -269,7 +269,7 @@ impl Decoded {
                 return;
             };
             // All ones are no CPU.
-            self.losses.cpu_of.insert(id, u32::try_from(cpu).ok());
+            self.losses.place(id, record.pos, u32::try_from(cpu).ok());
         }
     }
 

@@ -113,7 +113,10 @@ fn futex(frames: &[Arc<StackFrame>]) -> Option<String> {
     let library = leaf.dso.clone().filter(|_| !leaf.named);
     let is_inside = |frame: &StackFrame| library.is_some() && frame.dso == library;
     let caller = user.find(|frame| {
-        let is_stub = is_libc(frame) || calls::is_glue(&frame.function);
+        // In a static program the C library's are in the program's own file.
+        let is_stub = is_libc(frame)
+            || calls::is_glue(&frame.function)
+            || matches!(calls::role(&frame.function), calls::Role::Between);
         !is_stub && !is_inside(frame)
     });
     let library = library.as_deref().map(|path| {

@@ -111,6 +111,11 @@ fn a_futex_that_no_table_knows_is_told_by_its_library_and_caller() {
         of(&["main", "prog+0x40", "c:syscall"]),
         some("futex in prog+0x40")
     );
+    // A static program has the C library's in its own file.
+    assert_eq!(
+        of(&["main", "own_lock", "syscall"]),
+        some("futex in own_lock")
+    );
     // What a table knows is called so.
     let known = ["main", "hot", "c:pthread_mutex_lock", "c:x+0x7"];
     assert_eq!(of(&known), some("pthread_mutex_lock in hot"));

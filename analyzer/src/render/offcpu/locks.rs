@@ -28,7 +28,13 @@ pub(super) fn locks(
     };
     heading(out, title, style)?;
     if result.locks.is_empty() {
-        writeln!(out, "  no wait for a lock was recognised")?;
+        let hidden = result.idle.is_some_and(|idle| idle.hidden);
+        let but = if hidden {
+            " besides waits for work, which are left out"
+        } else {
+            ""
+        };
+        writeln!(out, "  no wait for a lock was recognised{but}")?;
         if !result.quality.missing_binaries.is_empty() {
             writeln!(out, "  names are missing, below, so that there may be some")?;
         }

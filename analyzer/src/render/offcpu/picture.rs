@@ -58,7 +58,14 @@ pub(crate) fn picture(out: &mut dyn Write, result: &OffCpu, view: Option<View>) 
     }
     let total = format!("{} in {}", ns(time), intervals_and_sums(intervals, sums));
     let mut parts = Vec::new();
-    let others = result.total_ns.saturating_sub(time);
+    let mut others = result.total_ns.saturating_sub(time);
+    if let Some(summed) = result.sums.filter(|_| view == Some(View::Lock)) {
+        others = others.saturating_sub(summed.total_ns);
+        parts.push(format!(
+            "{} of sums, not told for which lock, left out",
+            ns(summed.total_ns)
+        ));
+    }
     if others > 0 {
         parts.push(format!("{} for no lock left out", ns(others)));
     }

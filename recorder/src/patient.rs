@@ -113,7 +113,7 @@ mod tests {
         let asked = Cell::new(0);
         let is_stopped = || {
             asked.set(asked.get() + 1);
-            asked.get() > 1000
+            asked.get() > 30
         };
         let mut patient = Patient::new(&writer, &is_stopped, &|| {}).unwrap();
         // More than a pipe holds.

@@ -83,7 +83,7 @@ pub(crate) fn record(capture: &PerfData, record: &RawRecord<'_>) {
     let events = capture.events();
     let endian = events.endian();
     swallow!("{}", record_name(kind));
-    swallow!("{:?}", events.trailer().parse(body, endian));
+    swallow!("{:?}", events.trailer_of(body).parse(body, endian));
     let header = RecordHeader { kind, misc };
     swallow!("{:?}", SideBand::parse(header, body, endian));
     swallow!("{:?}", AuxRecord::parse(body, endian));

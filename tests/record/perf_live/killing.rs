@@ -1,6 +1,6 @@
 //! perf, or the recorder, is killed while it records.
 
-use super::{Workload, contend, perf_script, source, wait_for};
+use super::{Workload, busy, contend, perf_script, source, wait_for};
 use contend_record::perf::Kind;
 use contend_record::source::{Source, Target};
 use std::fs;
@@ -11,12 +11,7 @@ use std::time::Duration;
 #[test]
 fn a_capture_of_a_killed_perf_is_kept_and_called_partial() {
     let folder = tempfile::tempdir().unwrap();
-    let workload = Workload::shell("while :; do :; done");
-    let Some(mut source) = source(
-        Kind::Cpu,
-        &Target::Pids(vec![workload.pid()]),
-        folder.path(),
-    ) else {
+    let Some((workload, mut source)) = busy(folder.path()) else {
         return;
     };
     source.start().unwrap();

@@ -74,6 +74,14 @@ fn source(kind: Kind, target: &Target, folder: &Path) -> Option<PerfSource> {
     }
 }
 
+/// A program that always runs, and a source of its samples, or why the test is skipped.
+fn busy(folder: &Path) -> Option<(Workload, PerfSource)> {
+    let workload = Workload::shell("while :; do :; done");
+    let target = Target::Pids(vec![workload.pid()]);
+    let source = source(Kind::Cpu, &target, folder)?;
+    Some((workload, source))
+}
+
 fn output(program: impl AsRef<std::ffi::OsStr>, args: &[&str], file: &Path) -> String {
     let output = Command::new(program).args(args).arg(file).output().unwrap();
     assert!(

@@ -1,6 +1,6 @@
 //! What perf records here is read by perf and by contend.
 
-use super::{Workload, contend, perf_script, samples_of, source, wait_for};
+use super::{Workload, busy, contend, perf_script, samples_of, source, wait_for};
 use crate::support::skipped;
 use contend_record::host::Host;
 use contend_record::perf::{Kind, PerfOptions, PerfSource, PerfTool, plan};
@@ -13,12 +13,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn cpu_samples_are_read_by_perf_and_contend() {
     let folder = tempfile::tempdir().unwrap();
-    let workload = Workload::shell("while :; do :; done");
-    let Some(mut source) = source(
-        Kind::Cpu,
-        &Target::Pids(vec![workload.pid()]),
-        folder.path(),
-    ) else {
+    let Some((workload, mut source)) = busy(folder.path()) else {
         return;
     };
     let before = workload.ticks();
@@ -59,12 +54,7 @@ fn cpu_samples_are_read_by_perf_and_contend() {
 #[test]
 fn times_are_those_of_the_session() {
     let folder = tempfile::tempdir().unwrap();
-    let workload = Workload::shell("while :; do :; done");
-    let Some(mut source) = source(
-        Kind::Cpu,
-        &Target::Pids(vec![workload.pid()]),
-        folder.path(),
-    ) else {
+    let Some((workload, mut source)) = busy(folder.path()) else {
         return;
     };
     let before = monotonic();

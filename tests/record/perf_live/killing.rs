@@ -107,7 +107,7 @@ fn nothing_stays_behind_when_the_recorder_is_killed() {
 
 /// Not a test of its own: the recorder of the one above.
 #[test]
-#[ignore = "run by nothing_stays_behind_when_the_recorder_is_killed"]
+#[ignore = "is run by another test, in a process of its own, which is killed"]
 fn records_until_it_is_killed() {
     let Ok(pid) = std::env::var("CONTEND_TEST_PID") else {
         return;

@@ -23,6 +23,7 @@ mod loss;
 mod op;
 mod ops;
 mod report;
+mod snapshot;
 mod source;
 mod sources;
 mod sums;

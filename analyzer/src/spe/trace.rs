@@ -3,9 +3,10 @@
 use super::core::Core;
 use super::cpus::Cpus;
 use super::gathered::Gathered;
-use super::loss::{Buffers, Owner};
+use super::loss::Buffers;
 use super::op::SpeOp;
 use super::ops::Ops;
+use super::snapshot::without_repeats;
 use super::sources::Sources;
 use super::sums::SpeSums;
 use super::tasks::Tasks;
@@ -91,7 +92,8 @@ impl SpeTrace {
             Some(_) => place(Core::new(tables, None, None)),
             None => place(Core::new(tables, cpuid, None)),
         };
-        let chunks = without_overlap(&aux.chunks);
+        let chunks = without_repeats(&aux.chunks, |chunk| capture.data().source_of(chunk))
+            .with_context(|| format!("cannot read {}", capture.path().display()))?;
         // With a clock of the user's choice, records and operations have different ones.
         let attrs = &capture.header().attrs;
         let has_own_clock = attrs
@@ -211,26 +213,6 @@ impl SpeTrace {
         let states = states.collect();
         Ok((states, sums))
     }
-}
-
-/// The chunks without what an earlier chunk of the same buffer had already:
-/// snapshots overlap.
-fn without_overlap(chunks: &[AuxChunk]) -> Vec<AuxChunk> {
-    let mut ends: BTreeMap<(usize, u32, Owner), u64> = BTreeMap::new();
-    let trimmed = chunks.iter().map(|chunk| {
-        let key = (chunk.segment, chunk.index, Owner::of(chunk));
-        let end = ends.entry(key).or_insert(chunk.aux_offset);
-        let known = end.saturating_sub(chunk.aux_offset).min(chunk.available);
-        *end = (*end).max(chunk.aux_offset.saturating_add(chunk.size));
-        AuxChunk {
-            place: chunk.place + known,
-            size: chunk.size - known,
-            available: chunk.available - known,
-            aux_offset: chunk.aux_offset.saturating_add(known),
-            ..chunk.clone()
-        }
-    });
-    trimmed.collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -74,6 +74,9 @@ pub struct AuxFacts {
     /// How often a sample was dropped because one was still on its way: at least one
     /// each time.
     pub collisions: u64,
+    /// How many say that the buffer is gone round in (a snapshot): data that was written
+    /// over before it was copied is lost.
+    pub overwritten: u64,
     /// How many announce data of which nothing is in the capture.
     pub missing_chunks: u64,
     /// Bytes that they announce.

@@ -104,6 +104,7 @@ fn told(losses: &Losses) -> AuxFacts {
         truncated: losses.truncated,
         partial: losses.partial,
         collisions: losses.collisions,
+        overwritten: losses.overwritten,
         missing_chunks: losses.absent,
         missing_bytes: losses.absent_bytes,
     }
@@ -130,6 +131,7 @@ impl AreaFacts {
             (&mut self.told.truncated, other.told.truncated),
             (&mut self.told.partial, other.told.partial),
             (&mut self.told.collisions, other.told.collisions),
+            (&mut self.told.overwritten, other.told.overwritten),
             (&mut self.told.missing_chunks, other.told.missing_chunks),
             (&mut self.told.missing_bytes, other.told.missing_bytes),
         ] {
@@ -284,6 +286,21 @@ fn warnings(trace: &SpeTrace, facts: &SpeQuality, quality: &mut Quality) {
             "{} chunks of SPE data ({} bytes) were announced and are not in the capture",
             told.missing_chunks, told.missing_bytes
         ),
+    );
+    let buffers = trace.buffers.all.values();
+    let silent = buffers.fold(0u64, |sum, buffer| sum.saturating_add(buffer.silent_bytes));
+    warn(
+        silent > 0,
+        format!(
+            "{silent} bytes between chunks of SPE data are in no chunk, and nothing announces \
+             them: the recorder lost them (record to a faster disk, or with a longer period)"
+        ),
+    );
+    warn(
+        told.overwritten > 0,
+        "the SPE data are snapshots (perf record -S): they have what came last before each, and \
+         nothing is told of what was written over in between"
+            .to_owned(),
     );
     warn(
         facts.truncated_chunk_bytes > 0,

@@ -7,7 +7,9 @@ use super::op::{Attribution, SpeOp};
 use super::sources::{Sources, Told};
 use super::sums::{ChunkSums, SpeSums};
 use super::trace::SpeTrace;
-use contend_perfdata::{At, AuxChunk, CpuMode, MemorySample, Source, SpeDecoder, SpeRecord};
+use contend_perfdata::{
+    At, AuxChunk, AuxRecord, CpuMode, MemorySample, Source, SpeDecoder, SpeRecord,
+};
 use std::io;
 
 /// Addresses from here on are the kernel's, its modules' among them. perf takes
@@ -101,8 +103,10 @@ impl<'a> View<'a> {
         let seen = &self.buffer?.seen;
         let place = self.chunk.aux_offset.saturating_add(offset);
         let holds = |seen: &AuxSeen| {
-            (seen.record.offset..seen.record.offset.saturating_add(seen.record.size))
-                .contains(&place)
+            let AuxRecord { offset, size, .. } = seen.record;
+            // That of a snapshot says where the hardware is in the buffer.
+            let is_place = !seen.record.flags.is_overwrite();
+            is_place && (offset..offset.saturating_add(size)).contains(&place)
         };
         if !seen.get(self.seen).is_some_and(holds) {
             let behind = seen.partition_point(|seen| seen.record.offset <= place);

@@ -17,3 +17,4 @@ mod reader;
 mod realistic;
 mod recorded;
 mod spe;
+mod spe_doubts;

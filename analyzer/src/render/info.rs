@@ -126,14 +126,19 @@ fn content(
 fn spe(spe: &SpeQuality) -> String {
     let mut cores: Vec<(&str, usize)> = Vec::new();
     for cpu in spe.cpus.iter().filter(|cpu| cpu.records > 0) {
+        // Where it is not known which CPU, it is not known how many.
+        let cpus = usize::from(cpu.cpu.is_some());
         match cores.iter_mut().find(|(core, _)| *core == cpu.core) {
-            Some((_, cpus)) => *cpus += 1,
-            None => cores.push((&cpu.core, 1)),
+            Some((_, known)) => *known += cpus,
+            None => cores.push((&cpu.core, cpus)),
         }
     }
     let cores: Vec<String> = cores
         .iter()
-        .map(|(core, cpus)| format!("{cpus} {core}"))
+        .map(|(core, cpus)| match cpus {
+            0 => (*core).to_owned(),
+            cpus => format!("{cpus} {core}"),
+        })
         .collect();
     let mut text = format!("{} records of {}", count(spe.records), cores.join(", "));
     if let Some(period) = spe.interval.period {
@@ -152,6 +157,14 @@ fn spe(spe: &SpeQuality) -> String {
         if records > 0 {
             text += &format!("; {} {how}", count(records));
         }
+    }
+    if by.compared > 0 {
+        let agree = by.compared - by.contradicted;
+        text += &format!(
+            "; switches say the same of {} of {} that were compared",
+            count(agree),
+            count(by.compared)
+        );
     }
     text
 }

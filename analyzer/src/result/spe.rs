@@ -94,6 +94,13 @@ pub struct Attributions {
     pub buffer: u64,
     /// Nothing tells.
     pub unknown: u64,
+    /// Records whose thread is known, and of which no record tells the process.
+    pub without_process: u64,
+    /// Records that name their thread and were held against records of switches: one
+    /// in sixteen, where switches tell who ran.
+    pub compared: u64,
+    /// Records of these of which switches tell another thread.
+    pub contradicted: u64,
 }
 
 /// How often operations were sampled.

@@ -32,6 +32,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod warnings;
 
 pub(crate) use op::SpeOp;
 pub(crate) use ops::Ops;

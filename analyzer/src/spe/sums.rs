@@ -33,6 +33,12 @@ pub(crate) struct SpeSums {
     pub(crate) timeless: u64,
     /// Records of these with one that cannot be.
     pub(crate) odd_times: u64,
+    /// Records whose thread is known and whose process is not.
+    pub(crate) without_process: u64,
+    /// Records whose own word for their thread was held against switches.
+    pub(crate) compared: u64,
+    /// Records of these of which switches tell another thread.
+    pub(crate) contradicted: u64,
     /// By CPU.
     pub(crate) cpus: BTreeMap<u32, CpuSums>,
     /// Loads without a data-source packet.
@@ -72,6 +78,9 @@ impl SpeSums {
         self.acquire_release += other.acquire_release;
         self.timeless += other.timeless;
         self.odd_times += other.odd_times;
+        self.without_process += other.without_process;
+        self.compared += other.compared;
+        self.contradicted += other.contradicted;
         self.no_source += other.no_source;
         self.unknown_source += other.unknown_source;
         for (cpu, more) in &other.cpus {
@@ -100,6 +109,7 @@ pub(super) struct ChunkSums {
     by: [u64; ATTRIBUTIONS],
     operations: [[u32; 256]; 3],
     timeless: u64,
+    without_process: u64,
     first: u64,
     last: u64,
     no_source: u64,
@@ -112,6 +122,7 @@ impl ChunkSums {
             by: [0; ATTRIBUTIONS],
             operations: [[0; 256]; 3],
             timeless: 0,
+            without_process: 0,
             first: u64::MAX,
             last: 0,
             no_source: 0,
@@ -124,6 +135,7 @@ impl ChunkSums {
     #[inline(always)]
     pub(super) fn add(&mut self, op: &SpeOp<'_>, is_known: bool) {
         self.by[op.by as usize] += 1;
+        self.without_process += u64::from(op.pid < 0 && op.tid >= 0);
         let operation = op.operation;
         let class = usize::from(operation.class).min(2);
         let count = &mut self.operations[class][usize::from(operation.payload)];
@@ -163,6 +175,7 @@ impl ChunkSums {
             }
         }
         sums.timeless += self.timeless;
+        sums.without_process += self.without_process;
         sums.no_source += self.no_source;
         sums.unknown_source += self.unknown_source;
         let times = (self.first <= self.last).then_some((self.first, self.last));

@@ -11,6 +11,7 @@ use super::sources::Sources;
 use super::sums::SpeSums;
 use super::tasks::Tasks;
 use crate::capture::Capture;
+use crate::event_kind::EventKind;
 use anyhow::{Context, Result};
 use contend_perfdata::{AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeConv};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct SpeTrace {
     pub(super) metadata: Option<SpeMetadata>,
     pub(super) conv: Option<TimeConv>,
+    /// Whether the capture has a conversion that converts nothing.
+    pub(super) has_void_conversion: bool,
     pub(super) cores: Vec<Core>,
     /// The core of each CPU that the metadata name, as a place in `cores`.
     pub(super) cpu_cores: BTreeMap<u32, usize>,
@@ -53,8 +56,14 @@ impl SpeTrace {
     /// When the capture cannot be read.
     pub(crate) fn gather(capture: &Capture) -> Result<Option<Self>> {
         let aux = capture.data().aux();
-        let Some(AuxInfo::Spe(metadata)) = &aux.info else {
-            return Ok(None);
+        let attrs = &capture.header().attrs;
+        let features = &capture.header().features;
+        let has_event = || EventKind::all(attrs, features).contains(&EventKind::Spe);
+        let metadata = match &aux.info {
+            Some(AuxInfo::Spe(metadata)) => metadata,
+            // The record that says so is missing or damaged.
+            None if !aux.chunks.is_empty() && has_event() => &None,
+            _ => return Ok(None),
         };
         let tables = &capture.spe_tables()?;
         let (parts, _) = capture.walk(Gathered::default, |gathered, batch| {
@@ -92,10 +101,10 @@ impl SpeTrace {
             Some(_) => place(Core::new(tables, None, None)),
             None => place(Core::new(tables, cpuid, None)),
         };
+        let cpus = Cpus::new(all.switches);
         let chunks = without_repeats(&aux.chunks, |chunk| capture.data().source_of(chunk))
             .with_context(|| format!("cannot read {}", capture.path().display()))?;
         // With a clock of the user's choice, records and operations have different ones.
-        let attrs = &capture.header().attrs;
         let has_own_clock = attrs
             .iter()
             .any(|event| event.attr.has_flags(AttrFlags::USE_CLOCKID));
@@ -105,12 +114,13 @@ impl SpeTrace {
         });
         Ok(Some(Self {
             metadata: metadata.clone(),
-            conv: aux.time_conv,
+            conv: aux.time_conv.filter(TimeConv::is_possible),
+            has_void_conversion: aux.time_conv.is_some_and(|conv| !conv.is_possible()),
             cores,
             cpu_cores,
             other_core,
-            cpus: Cpus::new(all.switches),
-            tasks: Tasks::new(all.tasks),
+            tasks: Tasks::new(all.tasks, &cpus),
+            cpus,
             buffers: Buffers::new(&chunks, all.seen),
             chunks,
             dropped_chunks: aux.dropped_chunks,

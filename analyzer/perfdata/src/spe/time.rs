@@ -38,6 +38,12 @@ impl TimeConv {
         })
     }
 
+    /// Whether it converts anything: no kernel writes a multiplier of 0, or a shift
+    /// beyond a word.
+    pub fn is_possible(&self) -> bool {
+        self.mult > 0 && self.shift < 64
+    }
+
     /// The time of a count, in ns (`tsc_to_perf_time` in `tools/perf/util/tsc.c`).
     /// Sums wrap around as there; shifts beyond a word, which no kernel writes,
     /// give 0 for what they shift.
@@ -86,7 +92,9 @@ mod tests {
                 short: Some((u64::MAX, 7)),
             };
             conv.time(u64::MAX);
+            assert_eq!(conv.is_possible(), shift < 64);
         }
+        assert!(!TimeConv::default().is_possible());
     }
 
     #[test]

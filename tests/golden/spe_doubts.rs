@@ -1,0 +1,282 @@
+//! What is not sure of an Arm SPE recording: that it is said, and that what can be
+//! told is told all the same.
+
+use crate::common::contend_on;
+use crate::spe::{altered, of_two_cpus, written};
+use contend_fixtures::{Container, SpeCapture, SpePlan};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The document of `contend c2c` for these bytes, and its warnings as one text.
+fn document(bytes: &[u8], folder: &Path) -> (Value, String) {
+    let path = folder.join("doubts.perf.data");
+    std::fs::write(&path, bytes).unwrap();
+    let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
+    let warnings = document["quality"]["warnings"].to_string();
+    (document, warnings)
+}
+
+/// `change` is made to records of one type.
+fn with(capture: &SpeCapture, kind: u32, change: impl Fn(&mut [u8])) -> Vec<u8> {
+    altered(capture, |found, record| {
+        if found == Some(kind) {
+            change(record);
+        }
+    })
+}
+
+/// Makes a record one that nobody knows.
+fn hide(record: &mut [u8]) {
+    record[..4].copy_from_slice(&200u32.to_le_bytes());
+}
+
+fn put(record: &mut [u8], at: usize, value: u64) {
+    record[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+/// Without AUXTRACE_INFO there are the chunks, the event and the header's CPU.
+#[test]
+fn chunks_are_read_without_the_record_that_says_whose_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = of_two_cpus(16);
+    let (whole, _) = document(&with(&capture, 70, |_| {}), folder.path());
+    let (document, warnings) = document(&with(&capture, 70, hide), folder.path());
+    assert_eq!(document["lines"], whole["lines"]);
+    assert_eq!(document["quality"]["spe"]["records"], 80);
+    assert!(warnings.contains("AUXTRACE_INFO"), "{warnings}");
+}
+
+/// A conversion that converts nothing is damage, and no record is odd for it.
+#[test]
+fn a_conversion_that_cannot_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = of_two_cpus(16);
+    for (at, value) in [(16, 0), (8, 64)] {
+        let bytes = with(&capture, 79, |record| put(record, at, value));
+        let (document, warnings) = document(&bytes, folder.path());
+        assert_eq!(document["quality"]["spe"]["without_time"], 80);
+        assert!(
+            warnings.contains("TIME_CONV record of the capture is damaged"),
+            "{warnings}"
+        );
+        assert!(!warnings.contains("outside the recording"), "{warnings}");
+    }
+}
+
+/// A damaged place of one chunk costs no other chunk, and gaps are what is between
+/// the others.
+#[test]
+fn a_damaged_offset_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(1);
+    (1..4).for_each(|chunk| capture.chunk(0, &stores(100 * chunk, None, 10), 64));
+    let bytes = with(&capture, 71, |record| {
+        if record[16..24] == (640u64).to_le_bytes() {
+            put(record, 16, 1 << 60);
+        }
+    });
+    let (document, _) = document(&bytes, folder.path());
+    let spe = &document["quality"]["spe"];
+    assert_eq!(
+        (&spe["records"], &spe["gap_bytes"]),
+        (&json!(30), &json!(640))
+    );
+}
+
+/// Chunks that neither the kernel's records nor the recorder's tell of are missed.
+#[test]
+fn a_hole_that_nothing_announces_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(1);
+    (1..4).for_each(|chunk| capture.chunk(0, &stores(100 * chunk, None, 10), 64));
+    let bytes = altered(&capture, |kind, record| {
+        // The last chunk, and what announces it, are 64 bytes further on.
+        let at = match kind {
+            Some(71) => 16,
+            Some(11) => 8,
+            _ => return,
+        };
+        if record[at..at + 8] == (1280u64).to_le_bytes() {
+            put(record, at, 1344);
+        }
+    });
+    let (document, warnings) = document(&bytes, folder.path());
+    assert_eq!(document["quality"]["spe"]["gap_bytes"], 64);
+    assert!(
+        warnings.contains("64 bytes between chunks of SPE data are in no chunk"),
+        "{warnings}"
+    );
+}
+
+/// `perf record -S`: what a snapshot repeats counts once, and it says that it is one.
+#[test]
+fn snapshots_are_told_and_what_they_repeat_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = |from: u64| {
+        let mut bytes = Vec::new();
+        (from..from + 10).for_each(|number| store(100 + number, None).write(&mut bytes, 64));
+        bytes
+    };
+    let mut capture = SpeCapture::new(1);
+    // Three snapshots of a buffer of ten records: the second has six of the first, the
+    // third none, and all stand at places in the buffer.
+    for from in [0, 4, 20] {
+        capture.raw_chunk(0, bytes(from), 2, true);
+    }
+    let bytes = with(&capture, 71, |record| {
+        let offset = u64::from_le_bytes(record[16..24].try_into().unwrap());
+        put(record, 16, [0, 256, 0][(offset / 640) as usize]);
+    });
+    let (document, warnings) = document(&bytes, folder.path());
+    let spe = &document["quality"]["spe"];
+    assert_eq!(spe["records"], 24);
+    assert_eq!((&spe["overwritten"], &spe["gaps"]), (&json!(3), &json!(0)));
+    assert!(
+        warnings.contains("snapshots (perf record -S)"),
+        "{warnings}"
+    );
+}
+
+/// A store at a count of the timer, which may name its thread.
+fn store(timestamp: u64, thread: Option<u32>) -> SpePlan {
+    SpePlan {
+        operation: Some((1, 1)),
+        pc: Some((SpeCapture::TEXT, 0)),
+        data: Some(SpeCapture::HEAP),
+        context: thread.map(|thread| (1, thread)),
+        timestamp: Some(timestamp),
+        ..SpePlan::default()
+    }
+}
+
+fn stores(first: u64, thread: Option<u32>, number: u64) -> Vec<SpePlan> {
+    let times = first..first + number;
+    times.map(|time| store(time, thread)).collect()
+}
+
+/// Records of the beginning of a thread may be lost: switches tell its process too.
+#[test]
+fn switches_tell_the_process_of_a_thread_that_records_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let thread = SpeCapture::PID + 7;
+    let mut capture = SpeCapture::new(1);
+    capture.chunk(0, &stores(5_000, Some(thread), 40), 64);
+    capture.switch(0, 4_500, SpeCapture::PID, thread);
+    let (document, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
+    let writer = &document["lines"][0]["writers"][0];
+    assert_eq!(
+        (&writer["pid"], &writer["tid"]),
+        (&json!(SpeCapture::PID), &json!(thread))
+    );
+    let by = &document["quality"]["spe"]["attribution"];
+    assert_eq!(
+        (&by["context"], &by["without_process"]),
+        (&json!(40), &json!(0))
+    );
+    // Records 0, 16 and 32.
+    assert_eq!(
+        (&by["compared"], &by["contradicted"]),
+        (&json!(3), &json!(0))
+    );
+    assert!(!warnings.contains("name another one"), "{warnings}");
+}
+
+/// In a container SPE records have the host's numbers of threads, all else its own.
+#[test]
+fn threads_with_numbers_of_another_namespace_are_doubted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(1);
+    capture.chunk(0, &stores(5_000, Some(70_000), 40), 64);
+    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
+    let path = written(&capture, Container::File, folder.path());
+    let (document, warnings) = document(&std::fs::read(&path).unwrap(), folder.path());
+    let by = &document["quality"]["spe"]["attribution"];
+    assert_eq!(
+        (&by["context"], &by["without_process"]),
+        (&json!(40), &json!(40))
+    );
+    assert_eq!(
+        (&by["compared"], &by["contradicted"]),
+        (&json!(3), &json!(3))
+    );
+    for part in [
+        "perf ran in a container",
+        "of 3 SPE records",
+        "3 name another one",
+    ] {
+        assert!(warnings.contains(part), "{part}: {warnings}");
+    }
+    let info = contend_on(&path, &["info"]).text();
+    let info = info.split_whitespace().collect::<Vec<&str>>().join(" ");
+    assert!(
+        info.contains("switches say the same of 0 of 3 that were compared"),
+        "{info}"
+    );
+}
+
+/// What helps depends on what the capture lacks.
+#[test]
+fn unknown_threads_come_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(1);
+    let timeless = SpePlan {
+        timestamp: None,
+        ..store(0, None)
+    };
+    capture.chunk(0, &[timeless; 10], 64);
+    let (_, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
+    assert!(warnings.contains("--switch-events"), "{warnings}");
+    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
+    let (_, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
+    assert!(
+        warnings.contains("have no time. Record with ts_enable=1"),
+        "{warnings}"
+    );
+}
+
+/// A core that the capture does not tell is none that a table of the user would help.
+#[test]
+fn a_core_that_is_not_told_is_not_called_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = of_two_cpus(16);
+    capture.metadata = Some(vec![(0, 0); 2]);
+    let (_, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
+    assert!(
+        warnings.contains("does not tell on which core"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("--spe-tables"), "{warnings}");
+}
+
+/// Switches tell threads where records do not.
+#[test]
+fn threads_come_from_switches_without_contexts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = SpeCapture::new(2);
+    let plans: Vec<SpePlan> = (0..10u64)
+        .map(|number| SpePlan {
+            operation: Some((1, 1)),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            timestamp: Some(1_000 * (number + 1)),
+            ..SpePlan::default()
+        })
+        .collect();
+    capture.chunk(0, &plans, 64);
+    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
+    let path = written(&capture, Container::File, folder.path());
+    let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
+    assert_eq!(document["quality"]["spe"]["attribution"]["switch"], 10);
+    let writers = &document["lines"][0]["writers"];
+    let stores: Vec<(&Value, &Value)> = writers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|writer| (&writer["tid"], &writer["stores"]))
+        .collect();
+    let pid = SpeCapture::PID;
+    assert_eq!(
+        stores,
+        [(&json!(pid + 1), &json!(6)), (&json!(pid), &json!(4))]
+    );
+}

@@ -164,13 +164,13 @@ mod tests {
         assert_eq!(
             left(&[
                 (&all[..1024], 0),
-                (&ring(512), 512),
+                (ring(512), 512),
                 // 1,024 bytes later.
-                (&ring(1536), 1536),
+                (ring(1536), 1536),
                 // 3,072 bytes later: the place in the buffer is before the last one.
-                (&ring(4608), 512),
+                (ring(4608), 512),
                 // Gone round since, once and more.
-                (&ring(9608), 1416),
+                (ring(9608), 1416),
             ]),
             [0, 512, 3072, 1024, 0]
         );

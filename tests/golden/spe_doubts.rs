@@ -280,3 +280,36 @@ fn threads_come_from_switches_without_contexts() {
         [(&json!(pid + 1), &json!(6)), (&json!(pid), &json!(4))]
     );
 }
+
+/// The hardware counts operations in 256s, whatever was asked for.
+#[test]
+fn the_interval_is_the_one_that_was_in_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = of_two_cpus(16);
+    capture.metadata = Some(vec![(SpeCapture::MIDR, 0); 2]);
+    for (period, effective, said) in [
+        (
+            1_500,
+            json!(1_280),
+            "one in 1,280 operations (1,500 asked for)",
+        ),
+        (
+            1_000,
+            Value::Null,
+            "one in 1,000 operations asked for, 1,024 is the least of the core",
+        ),
+    ] {
+        let bytes = altered(&capture, |kind, attr| {
+            if kind.is_none() {
+                put(attr, 16, period);
+            }
+        });
+        let (document, _) = document(&bytes, folder.path());
+        let interval = &document["quality"]["spe"]["interval"];
+        assert_eq!(interval["period"], period);
+        assert_eq!(interval["effective"], effective);
+        let info = contend_on(&folder.path().join("doubts.perf.data"), &["info"]).text();
+        let info = info.split_whitespace().collect::<Vec<&str>>().join(" ");
+        assert!(info.contains(said), "{info}");
+    }
+}

@@ -141,8 +141,16 @@ fn spe(spe: &SpeQuality) -> String {
         })
         .collect();
     let mut text = format!("{} records of {}", count(spe.records), cores.join(", "));
-    if let Some(period) = spe.interval.period {
-        text += &format!("; one in {} operations", count(period));
+    let interval = &spe.interval;
+    if let Some(period) = interval.period {
+        let effective = interval.effective.unwrap_or(period);
+        text += &format!("; one in {} operations", count(effective));
+        if effective != period {
+            text += &format!(" ({} asked for)", count(period));
+        }
+        if let Some(least) = interval.min_interval.filter(|&least| period < least) {
+            text += &format!(" asked for, {} is the least of the core", count(least));
+        }
     }
     if let Some(mean) = spe.interval.mean_ns {
         text += &format!(", every {:.0} ns of a CPU", mean);

@@ -109,6 +109,10 @@ pub struct Interval {
     /// Operations between two samples, as it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<u64>,
+    /// Operations between two samples as the hardware is set to it: it counts in 256s.
+    /// Absent where it is not told, and below the least, where kernels differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<u64>,
     /// The least that the hardware is capable of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_interval: Option<u64>,

@@ -159,11 +159,28 @@ fn interval(header: &Header, trace: &SpeTrace, sums: &SpeSums) -> Interval {
     let (time, steps) = spans.fold((0u64, 0u64), |(time, steps), (span, more)| {
         (time.saturating_add(span), steps + more)
     });
+    let period = period.filter(|&period| period > 0);
     Interval {
-        period: period.filter(|&period| period > 0),
+        period,
+        effective: period.and_then(|period| effective(period, min_interval)),
         min_interval,
         mean_ns: (steps > 0).then(|| time as f64 / steps as f64),
     }
+}
+
+/// The largest least interval that a core can have (`PMSIDR_EL1.Interval`).
+const LARGEST_LEAST: u64 = 4096;
+
+/// The operations between two samples that the hardware is set to, which counts in
+/// 256s (`arm_spe_event_sanitise_period` in `drivers/perf/arm_spe_pmu.c`). Absent below
+/// the core's least, where kernels differ.
+fn effective(period: u64, least: Option<u64>) -> Option<u64> {
+    const INTERVAL: u64 = 0xffff_ff00;
+    let is_possible = period >= least.unwrap_or(LARGEST_LEAST);
+    is_possible.then(|| match period {
+        ..=INTERVAL => period & INTERVAL,
+        _ => INTERVAL,
+    })
 }
 
 fn cpus(trace: &SpeTrace, sums: &SpeSums) -> Vec<SpeCpu> {
@@ -192,4 +209,21 @@ fn cpus(trace: &SpeTrace, sums: &SpeSums) -> Vec<SpeCpu> {
 fn mean(cpu: &CpuSums) -> Option<f64> {
     let (first, last) = cpu.times?;
     (cpu.records > 1).then(|| (last - first) as f64 / (cpu.records - 1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_counts_operations_in_256s() {
+        assert_eq!(effective(1024, Some(1024)), Some(1024));
+        assert_eq!(effective(1500, Some(1024)), Some(1280));
+        assert_eq!(effective(1 << 40, Some(1024)), Some(0xffff_ff00));
+        assert_eq!(effective(1000, Some(1024)), None);
+        assert_eq!(
+            (effective(4000, None), effective(5000, None)),
+            (None, Some(4864))
+        );
+    }
 }

@@ -198,6 +198,7 @@ impl SpeTrace {
                     lock(&error).get_or_insert(cause);
                 }
             }
+            sources.finish(&mut sums);
             (state, sums)
         });
         if let Some(error) = error.into_inner().unwrap_or_else(PoisonError::into_inner) {

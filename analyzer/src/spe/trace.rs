@@ -13,7 +13,9 @@ use super::tasks::Tasks;
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
 use anyhow::{Context, Result};
-use contend_perfdata::{AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeConv};
+use contend_perfdata::{
+    AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeConv, TimeScale,
+};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -23,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) struct SpeTrace {
     pub(super) metadata: Option<SpeMetadata>,
-    pub(super) conv: Option<TimeConv>,
+    pub(super) conv: Option<TimeScale>,
     /// Whether the capture has a conversion that converts nothing.
     pub(super) has_void_conversion: bool,
     pub(super) cores: Vec<Core>,
@@ -112,10 +114,11 @@ impl SpeTrace {
         let span = span.map_or((0, u64::MAX), |(first, last)| {
             (first.saturating_sub(SLACK), last.saturating_add(SLACK))
         });
+        let possible = aux.time_conv.filter(TimeConv::is_possible);
         Ok(Some(Self {
             metadata: metadata.clone(),
-            conv: aux.time_conv.filter(TimeConv::is_possible),
-            has_void_conversion: aux.time_conv.is_some_and(|conv| !conv.is_possible()),
+            conv: possible.map(|conv| conv.ready()),
+            has_void_conversion: aux.time_conv.is_some() && possible.is_none(),
             cores,
             cpu_cores,
             other_core,
@@ -210,6 +213,7 @@ impl SpeTrace {
                     lock(&error).get_or_insert(cause);
                 }
             }
+            sources.finish(&mut sums);
             (state, sums)
         });
         if let Some(error) = error.into_inner().unwrap_or_else(PoisonError::into_inner) {

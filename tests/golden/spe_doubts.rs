@@ -308,8 +308,13 @@ fn the_interval_is_the_one_that_was_in_effect() {
         let interval = &document["quality"]["spe"]["interval"];
         assert_eq!(interval["period"], period);
         assert_eq!(interval["effective"], effective);
-        let info = contend_on(&folder.path().join("doubts.perf.data"), &["info"]).text();
+        let path = folder.path().join("doubts.perf.data");
+        let info = contend_on(&path, &["info"]).text();
         let info = info.split_whitespace().collect::<Vec<&str>>().join(" ");
         assert!(info.contains(said), "{info}");
+        // What a sample stands for.
+        let latency = contend_on(&path, &["latency", "--json"]).json("latency");
+        let estimated = 80 * effective.as_u64().unwrap_or(period);
+        assert_eq!(latency["total"]["accesses_estimated"], estimated);
     }
 }

@@ -18,6 +18,7 @@
 mod core;
 mod cpus;
 mod gathered;
+mod interval;
 mod level;
 mod loss;
 mod op;
@@ -34,6 +35,7 @@ mod tests;
 mod trace;
 mod warnings;
 
+pub(crate) use interval::in_effect;
 pub(crate) use op::SpeOp;
 pub(crate) use ops::Ops;
 pub(crate) use report::{count, report};

@@ -1,17 +1,15 @@
 //! From what was found to the result.
 
+use super::interval;
 use super::loss::{Buffer, Losses, Owner};
 use super::op::Attribution;
 use super::sums::{CpuSums, SpeSums};
 use super::trace::SpeTrace;
 use super::warnings;
 use crate::capture::Capture;
-use crate::event_kind::EventKind;
-use crate::result::{
-    AreaFacts, Attributions, AuxFacts, Hex, Interval, Quality, SpeCpu, SpeQuality, SpeSpan,
-};
+use crate::result::{AreaFacts, Attributions, AuxFacts, Hex, Quality, SpeCpu, SpeQuality, SpeSpan};
 use anyhow::Result;
-use contend_perfdata::{Header, MemorySample};
+use contend_perfdata::MemorySample;
 use std::collections::BTreeSet;
 
 /// Decodes all operations only to count them.
@@ -85,7 +83,7 @@ fn facts(capture: &Capture, trace: &SpeTrace, sums: &SpeSums) -> SpeQuality {
         acquire_release: sums.acquire_release,
         loads_without_source: sums.no_source,
         loads_with_unknown_source: sums.unknown_source,
-        interval: interval(capture.header(), trace, sums),
+        interval: interval::of(capture, sums),
         cpus: cpus(trace, sums),
         timeline: trace
             .buffers
@@ -143,46 +141,6 @@ impl AreaFacts {
     }
 }
 
-fn interval(header: &Header, trace: &SpeTrace, sums: &SpeSums) -> Interval {
-    let events = header.attrs.iter();
-    let mut spe = events.filter(|event| EventKind::of(event, &header.features) == EventKind::Spe);
-    let period = spe.next().map(|event| event.attr.sample_period_or_freq);
-    let metadata = trace.metadata.iter();
-    let cpus = metadata.flat_map(|metadata| &metadata.cpus);
-    let min_interval = cpus
-        .filter_map(|cpu| cpu.min_interval.filter(|&least| least > 0))
-        .min();
-    let spans = sums.cpus.values().filter_map(|cpu| {
-        let (first, last) = cpu.times?;
-        (cpu.records > 1).then(|| (last - first, cpu.records - 1))
-    });
-    let (time, steps) = spans.fold((0u64, 0u64), |(time, steps), (span, more)| {
-        (time.saturating_add(span), steps + more)
-    });
-    let period = period.filter(|&period| period > 0);
-    Interval {
-        period,
-        effective: period.and_then(|period| effective(period, min_interval)),
-        min_interval,
-        mean_ns: (steps > 0).then(|| time as f64 / steps as f64),
-    }
-}
-
-/// The largest least interval that a core can have (`PMSIDR_EL1.Interval`).
-const LARGEST_LEAST: u64 = 4096;
-
-/// The operations between two samples that the hardware is set to, which counts in
-/// 256s (`arm_spe_event_sanitise_period` in `drivers/perf/arm_spe_pmu.c`). Absent below
-/// the core's least, where kernels differ.
-fn effective(period: u64, least: Option<u64>) -> Option<u64> {
-    const INTERVAL: u64 = 0xffff_ff00;
-    let is_possible = period >= least.unwrap_or(LARGEST_LEAST);
-    is_possible.then(|| match period {
-        ..=INTERVAL => period & INTERVAL,
-        _ => INTERVAL,
-    })
-}
-
 fn cpus(trace: &SpeTrace, sums: &SpeSums) -> Vec<SpeCpu> {
     let owners = trace.buffers.all.keys().filter_map(|owner| match owner {
         Owner::Cpu(cpu) => Some(*cpu),
@@ -209,21 +167,4 @@ fn cpus(trace: &SpeTrace, sums: &SpeSums) -> Vec<SpeCpu> {
 fn mean(cpu: &CpuSums) -> Option<f64> {
     let (first, last) = cpu.times?;
     (cpu.records > 1).then(|| (last - first) as f64 / (cpu.records - 1) as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hardware_counts_operations_in_256s() {
-        assert_eq!(effective(1024, Some(1024)), Some(1024));
-        assert_eq!(effective(1500, Some(1024)), Some(1280));
-        assert_eq!(effective(1 << 40, Some(1024)), Some(0xffff_ff00));
-        assert_eq!(effective(1000, Some(1024)), None);
-        assert_eq!(
-            (effective(4000, None), effective(5000, None)),
-            (None, Some(4864))
-        );
-    }
 }

@@ -318,3 +318,33 @@ fn the_interval_is_the_one_that_was_in_effect() {
         assert_eq!(latency["total"]["accesses_estimated"], estimated);
     }
 }
+
+/// Where SPE data has nothing to show, it is said why.
+#[test]
+fn spe_data_without_a_record_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nothing.perf.data");
+    for (bytes, is_there, said) in [
+        (
+            vec![0; 640],
+            false,
+            "all 640 bytes of SPE data that the kernel announced are missing",
+        ),
+        (vec![0; 640], true, "its 640 bytes of SPE data hold nothing"),
+        (
+            vec![0xff; 640],
+            true,
+            "its 640 bytes of SPE data hold no whole record",
+        ),
+    ] {
+        let mut capture = SpeCapture::new(1);
+        capture.raw_chunk(0, bytes, 0, is_there);
+        std::fs::write(&path, capture.wrapped(Container::File).unwrap()).unwrap();
+        for command in ["c2c", "latency"] {
+            let run = contend_on(&path, &[command]);
+            let error = run.refused(command);
+            assert!(error.contains(said), "{error}");
+            assert!(error.contains("record again"), "{error}");
+        }
+    }
+}

@@ -140,7 +140,10 @@ fn spe(spe: &SpeQuality) -> String {
             cpus => format!("{cpus} {core}"),
         })
         .collect();
-    let mut text = format!("{} records of {}", count(spe.records), cores.join(", "));
+    let mut text = format!("{} records", count(spe.records));
+    if !cores.is_empty() {
+        text += &format!(" of {}", cores.join(", "));
+    }
     let interval = &spe.interval;
     if let Some(period) = interval.period {
         let effective = interval.effective.unwrap_or(period);

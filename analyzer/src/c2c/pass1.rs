@@ -145,7 +145,10 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
     }
     capture.pool().install(|| {
         let workers = workers.par_iter_mut();
-        workers.for_each(|worker| worker.lines.finish(&table));
+        workers.for_each(|worker| {
+            worker.lines.finish(&table);
+            worker.rows.settle();
+        });
     });
     let mut totals = Totals::default();
     let mut code = CodePages::new();

@@ -267,6 +267,11 @@ fn threads_come_from_switches_without_contexts() {
     let path = written(&capture, Container::File, folder.path());
     let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
     assert_eq!(document["quality"]["spe"]["attribution"]["switch"], 10);
+    let warnings = document["quality"]["warnings"].to_string();
+    assert!(
+        warnings.contains("thread of 10 of 10 SPE records is that which switches tell"),
+        "{warnings}"
+    );
     let writers = &document["lines"][0]["writers"];
     let stores: Vec<(&Value, &Value)> = writers
         .as_array()
@@ -347,4 +352,29 @@ fn spe_data_without_a_record_says_why() {
             assert!(error.contains("record again"), "{error}");
         }
     }
+}
+
+/// What the kernel lost is told with the CPU where it lost most.
+#[test]
+fn losses_are_told_with_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[(u32, u64)]| {
+        let mut capture = SpeCapture::new(3);
+        for (number, &(cpu, flags)) in (1..).zip(flags) {
+            let mut bytes = Vec::new();
+            store(100 * number, None).write(&mut bytes, 64);
+            capture.raw_chunk(cpu, bytes, flags, true);
+        }
+        let bytes = capture.wrapped(Container::File).unwrap();
+        document(&bytes, folder.path()).1
+    };
+    let warnings = said(&[(0, 1), (1, 1), (1, 1), (2, 8), (0, 0)]);
+    for part in [
+        "the SPE buffer was full 3 of 5 times (most, 2, on CPU 1): ",
+        "samples collided 1 of 5 times (on CPU 2 alone): ",
+    ] {
+        assert!(warnings.contains(part), "{part}: {warnings}");
+    }
+    let warnings = said(&[(0, 4)]);
+    assert!(warnings.contains("has gaps 1 of 1 times: "), "{warnings}");
 }

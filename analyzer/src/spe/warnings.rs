@@ -2,7 +2,7 @@
 
 use super::sums::SpeSums;
 use super::trace::SpeTrace;
-use crate::result::SpeQuality;
+use crate::result::{AuxFacts, SpeQuality};
 use contend_perfdata::{AttrFlags, Header, MemorySample};
 use std::collections::BTreeSet;
 
@@ -99,31 +99,41 @@ fn losses(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Stri
     warn(
         told.truncated > 0,
         format!(
-            "the SPE buffer was full {} of {} times: samples are missing (a larger AUX buffer: \
+            "the SPE buffer was full {} of {} times{}: samples are missing (a larger AUX buffer: \
              `-m ,64M`, or a longer period)",
-            told.truncated, told.aux_records
+            told.truncated,
+            told.aux_records,
+            most(facts, |told| told.truncated)
         ),
     );
     warn(
         told.collisions > 0,
         format!(
-            "samples collided {} of {} times: the period is too short for long operations, which \
+            "samples collided {} of {} times{}: the period is too short for long operations, which \
              are sampled too rarely",
-            told.collisions, told.aux_records
+            told.collisions,
+            told.aux_records,
+            most(facts, |told| told.collisions)
         ),
     );
     warn(
         told.partial > 0,
         format!(
-            "SPE data has gaps {} of {} times",
-            told.partial, told.aux_records
+            "SPE data has gaps {} of {} times{}: the record in front of each may be cut off",
+            told.partial,
+            told.aux_records,
+            most(facts, |told| told.partial)
         ),
     );
     warn(
         told.missing_chunks > 0,
         format!(
-            "{} chunks of SPE data ({} bytes) were announced and are not in the capture",
-            told.missing_chunks, told.missing_bytes
+            "{} of {} times{} SPE data was announced that is not in the capture ({} bytes): the \
+             recorder did not keep up, or the file is cut off",
+            told.missing_chunks,
+            told.aux_records,
+            most(facts, |told| told.missing_chunks),
+            told.missing_bytes
         ),
     );
     let buffers = trace.buffers.all.values();
@@ -167,6 +177,24 @@ fn losses(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Stri
     );
 }
 
+/// Where it happened most, among several CPUs: ` (most, 7, on CPU 3)`, or nothing
+/// where none has more than all others together.
+fn most(facts: &SpeQuality, count: impl Fn(&AuxFacts) -> u64) -> String {
+    let cpus = facts
+        .cpus
+        .iter()
+        .map(|cpu| (count(&cpu.area.told), cpu.cpu));
+    let mut cpus: Vec<(u64, Option<u32>)> = cpus.filter(|&(count, _)| count > 0).collect();
+    cpus.sort_by_key(|&(count, cpu)| (std::cmp::Reverse(count), cpu));
+    match cpus.as_slice() {
+        [(count, Some(cpu)), (next, _), ..] if count > next => {
+            format!(" (most, {count}, on CPU {cpu})")
+        }
+        [(_, Some(cpu))] if facts.cpus.len() > 1 => format!(" (on CPU {cpu} alone)"),
+        _ => String::new(),
+    }
+}
+
 /// How sure it is whose operations they were.
 fn threads(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, String)) {
     let records = facts.records;
@@ -184,6 +212,14 @@ fn threads(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Str
         format!(
             "the thread of {} of {records} SPE records is not known: {what_to_do}",
             by.unknown
+        ),
+    );
+    warn(
+        by.switch > 0,
+        format!(
+            "the thread of {} of {records} SPE records is that which switches tell: near a switch it \
+             may be the other one (root gets records that name their thread)",
+            by.switch
         ),
     );
     let why = if 2 * by.without_process > records {

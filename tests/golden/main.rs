@@ -18,3 +18,4 @@ mod realistic;
 mod recorded;
 mod spe;
 mod spe_doubts;
+mod spe_threads;

@@ -2,13 +2,13 @@
 //! told is told all the same.
 
 use crate::common::contend_on;
-use crate::spe::{altered, of_two_cpus, written};
+use crate::spe::{altered, of_two_cpus};
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// The document of `contend c2c` for these bytes, and its warnings as one text.
-fn document(bytes: &[u8], folder: &Path) -> (Value, String) {
+pub(crate) fn document(bytes: &[u8], folder: &Path) -> (Value, String) {
     let path = folder.join("doubts.perf.data");
     std::fs::write(&path, bytes).unwrap();
     let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
@@ -17,7 +17,7 @@ fn document(bytes: &[u8], folder: &Path) -> (Value, String) {
 }
 
 /// `change` is made to records of one type.
-fn with(capture: &SpeCapture, kind: u32, change: impl Fn(&mut [u8])) -> Vec<u8> {
+pub(crate) fn with(capture: &SpeCapture, kind: u32, change: impl Fn(&mut [u8])) -> Vec<u8> {
     altered(capture, |found, record| {
         if found == Some(kind) {
             change(record);
@@ -138,7 +138,7 @@ fn snapshots_are_told_and_what_they_repeat_counts_once() {
 }
 
 /// A store at a count of the timer, which may name its thread.
-fn store(timestamp: u64, thread: Option<u32>) -> SpePlan {
+pub(crate) fn store(timestamp: u64, thread: Option<u32>) -> SpePlan {
     SpePlan {
         operation: Some((1, 1)),
         pc: Some((SpeCapture::TEXT, 0)),
@@ -149,89 +149,9 @@ fn store(timestamp: u64, thread: Option<u32>) -> SpePlan {
     }
 }
 
-fn stores(first: u64, thread: Option<u32>, number: u64) -> Vec<SpePlan> {
+pub(crate) fn stores(first: u64, thread: Option<u32>, number: u64) -> Vec<SpePlan> {
     let times = first..first + number;
     times.map(|time| store(time, thread)).collect()
-}
-
-/// Records of the beginning of a thread may be lost: switches tell its process too.
-#[test]
-fn switches_tell_the_process_of_a_thread_that_records_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let thread = SpeCapture::PID + 7;
-    let mut capture = SpeCapture::new(1);
-    capture.chunk(0, &stores(5_000, Some(thread), 40), 64);
-    capture.switch(0, 4_500, SpeCapture::PID, thread);
-    let (document, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
-    let writer = &document["lines"][0]["writers"][0];
-    assert_eq!(
-        (&writer["pid"], &writer["tid"]),
-        (&json!(SpeCapture::PID), &json!(thread))
-    );
-    let by = &document["quality"]["spe"]["attribution"];
-    assert_eq!(
-        (&by["context"], &by["without_process"]),
-        (&json!(40), &json!(0))
-    );
-    // Records 0, 16 and 32.
-    assert_eq!(
-        (&by["compared"], &by["contradicted"]),
-        (&json!(3), &json!(0))
-    );
-    assert!(!warnings.contains("name another one"), "{warnings}");
-}
-
-/// In a container SPE records have the host's numbers of threads, all else its own.
-#[test]
-fn threads_with_numbers_of_another_namespace_are_doubted() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut capture = SpeCapture::new(1);
-    capture.chunk(0, &stores(5_000, Some(70_000), 40), 64);
-    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
-    let path = written(&capture, Container::File, folder.path());
-    let (document, warnings) = document(&std::fs::read(&path).unwrap(), folder.path());
-    let by = &document["quality"]["spe"]["attribution"];
-    assert_eq!(
-        (&by["context"], &by["without_process"]),
-        (&json!(40), &json!(40))
-    );
-    assert_eq!(
-        (&by["compared"], &by["contradicted"]),
-        (&json!(3), &json!(3))
-    );
-    for part in [
-        "perf ran in a container",
-        "of 3 SPE records",
-        "3 name another one",
-    ] {
-        assert!(warnings.contains(part), "{part}: {warnings}");
-    }
-    let info = contend_on(&path, &["info"]).text();
-    let info = info.split_whitespace().collect::<Vec<&str>>().join(" ");
-    assert!(
-        info.contains("switches say the same of 0 of 3 that were compared"),
-        "{info}"
-    );
-}
-
-/// What helps depends on what the capture lacks.
-#[test]
-fn unknown_threads_come_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut capture = SpeCapture::new(1);
-    let timeless = SpePlan {
-        timestamp: None,
-        ..store(0, None)
-    };
-    capture.chunk(0, &[timeless; 10], 64);
-    let (_, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
-    assert!(warnings.contains("--switch-events"), "{warnings}");
-    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
-    let (_, warnings) = document(&with(&capture, 0, |_| {}), folder.path());
-    assert!(
-        warnings.contains("have no time. Record with ts_enable=1"),
-        "{warnings}"
-    );
 }
 
 /// A core that the capture does not tell is none that a table of the user would help.
@@ -246,44 +166,6 @@ fn a_core_that_is_not_told_is_not_called_unknown() {
         "{warnings}"
     );
     assert!(!warnings.contains("--spe-tables"), "{warnings}");
-}
-
-/// Switches tell threads where records do not.
-#[test]
-fn threads_come_from_switches_without_contexts() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut capture = SpeCapture::new(2);
-    let plans: Vec<SpePlan> = (0..10u64)
-        .map(|number| SpePlan {
-            operation: Some((1, 1)),
-            pc: Some((SpeCapture::TEXT, 0)),
-            data: Some(SpeCapture::HEAP),
-            timestamp: Some(1_000 * (number + 1)),
-            ..SpePlan::default()
-        })
-        .collect();
-    capture.chunk(0, &plans, 64);
-    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
-    let path = written(&capture, Container::File, folder.path());
-    let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
-    assert_eq!(document["quality"]["spe"]["attribution"]["switch"], 10);
-    let warnings = document["quality"]["warnings"].to_string();
-    assert!(
-        warnings.contains("thread of 10 of 10 SPE records is that which switches tell"),
-        "{warnings}"
-    );
-    let writers = &document["lines"][0]["writers"];
-    let stores: Vec<(&Value, &Value)> = writers
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|writer| (&writer["tid"], &writer["stores"]))
-        .collect();
-    let pid = SpeCapture::PID;
-    assert_eq!(
-        stores,
-        [(&json!(pid + 1), &json!(6)), (&json!(pid), &json!(4))]
-    );
 }
 
 /// The hardware counts operations in 256s, whatever was asked for.
@@ -350,6 +232,39 @@ fn spe_data_without_a_record_says_why() {
             let error = run.refused(command);
             assert!(error.contains(said), "{error}");
             assert!(error.contains("record again"), "{error}");
+        }
+    }
+}
+
+/// Of machines with several kinds of cores some may have no SPE, or one with an event
+/// of its own: what ran there was not sampled.
+#[test]
+fn cpus_that_could_not_be_sampled_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = of_two_cpus(16);
+    capture.cpus = 4;
+    capture.metadata = Some(vec![(SpeCapture::MIDR, 0); 4]);
+    // A block of seven words for each CPU; the fifth word is the type of its PMU.
+    let pmu = |cpu: usize| 48 + 56 * cpu + 32;
+    for (types, said) in [
+        ([None, None, None, None], None),
+        (
+            [None, None, Some(u64::MAX), Some(12)],
+            Some("not recorded: 2-3"),
+        ),
+        ([None, Some(u64::MAX), None, None], None),
+    ] {
+        let bytes = with(&capture, 70, |record| {
+            for (cpu, kind) in types.iter().enumerate() {
+                if let Some(kind) = kind {
+                    put(record, pmu(cpu), *kind);
+                }
+            }
+        });
+        let (_, warnings) = document(&bytes, folder.path());
+        match said {
+            Some(said) => assert!(warnings.contains(said), "{warnings}"),
+            None => assert!(!warnings.contains("CPUs without a sample"), "{warnings}"),
         }
     }
 }

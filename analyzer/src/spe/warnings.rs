@@ -2,7 +2,8 @@
 
 use super::sums::SpeSums;
 use super::trace::SpeTrace;
-use crate::result::{AuxFacts, SpeQuality};
+use crate::event_kind::EventKind;
+use crate::result::{AuxFacts, SpeQuality, cpu_ranges};
 use contend_perfdata::{AttrFlags, Header, MemorySample};
 use std::collections::BTreeSet;
 
@@ -22,6 +23,7 @@ pub(super) fn warn(
     times(header, trace, facts, sums, &mut add);
     losses(trace, facts, &mut add);
     threads(trace, facts, &mut add);
+    unsampled(header, trace, facts, &mut add);
     cores(trace, facts, &mut add);
 }
 
@@ -243,6 +245,38 @@ fn threads(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Str
              {} name another one: numbers of threads, or times, do not fit the rest of the capture. \
              Threads are those of the SPE records",
             by.compared, by.contradicted
+        ),
+    );
+}
+
+/// CPUs that could not be sampled: those of machines with several kinds of cores may
+/// have no SPE, or one that has an event of its own.
+fn unsampled(
+    header: &Header,
+    trace: &SpeTrace,
+    facts: &SpeQuality,
+    warn: &mut impl FnMut(bool, String),
+) {
+    let events = header.attrs.iter();
+    let spe = events.filter(|event| EventKind::of(event, &header.features) == EventKind::Spe);
+    let types: BTreeSet<u64> = spe.map(|event| u64::from(event.attr.kind)).collect();
+    let with_data = facts.cpus.iter().filter(|cpu| cpu.area.chunks > 0);
+    let with_data: BTreeSet<Option<u32>> = with_data.map(|cpu| cpu.cpu).collect();
+    let metadata = trace.metadata.iter();
+    let without = metadata.flat_map(|metadata| &metadata.cpus).filter(|cpu| {
+        let number = u32::try_from(cpu.cpu).ok();
+        let is_told = cpu.pmu_type.is_some_and(|kind| types.contains(&kind));
+        !is_told && !with_data.contains(&number)
+    });
+    let without: BTreeSet<u32> = without
+        .filter_map(|cpu| u32::try_from(cpu.cpu).ok())
+        .collect();
+    warn(
+        !without.is_empty(),
+        format!(
+            "CPUs without a sample, as they have no SPE or one with another event that was not \
+             recorded: {}",
+            cpu_ranges(without.iter().copied())
         ),
     );
 }

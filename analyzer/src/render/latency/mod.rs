@@ -2,7 +2,9 @@
 
 mod distribution;
 mod heatmap;
+mod marks;
 mod name;
+mod outline;
 mod picture;
 mod scale;
 mod table;

@@ -3,6 +3,7 @@
 use super::args::{LatencyArguments, LatencyBy, LatencyMetric};
 use super::c2c::line_size;
 use super::filters::filter;
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use super::refusal::{held, no_accesses, nothing_passes, path};
@@ -17,12 +18,7 @@ use std::io;
 pub(super) fn run(arguments: &LatencyArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture =
-        Capture::open_for(&common.capture, &["c2c", "spe"], threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
+    let mut capture = open(common, &["c2c", "spe"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

@@ -1,7 +1,8 @@
 //! Arm SPE through the command: perf's counters of whole captures and of their
 //! contended lines, against what was planted, and what `info` says of them.
 
-use crate::common::{contend_on, read_maybe_xz, shared_captures, unpacked};
+use crate::common::contend_on;
+use crate::common::spe_synthetic::SpeSynthetic;
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,19 +18,6 @@ const CAPTURES: [(&str, &str); 8] = [
     ("hip12", "tot"),
     ("biglittle-no-contexts", "peer"),
 ];
-
-/// The capture as a file, and its truth.
-fn capture(folder: &Path, name: &str, scratch: &Path) -> (PathBuf, Value) {
-    let folder = folder.join("spe-synthetic");
-    let plain = folder.join(format!("{name}.perf.data"));
-    let path = if plain.exists() {
-        plain
-    } else {
-        unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch)
-    };
-    let truth = read_maybe_xz(&folder.join(format!("{name}.truth.json")));
-    (path, serde_json::from_slice(&truth).unwrap())
-}
 
 /// Counters of the truth that are not those of the document.
 fn differences(what: &str, ours: &Value, truth: &Value) -> Vec<String> {
@@ -48,13 +36,12 @@ fn sum(into: &mut BTreeMap<String, u64>, counters: &Value) {
 
 #[test]
 fn counters_of_captures_and_lines_are_those_of_perf() {
-    let Some(folder) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
     for (name, sort) in CAPTURES {
-        let (path, truth) = capture(&folder, name, scratch.path());
+        let (path, truth) = (captures.file(name), captures.truth(name));
         let document = contend_on(&path, &["c2c", "--json", "--show-all", "--no-symbols"]);
         let document = document.json(name);
         assert_eq!(document["sort"], sort, "{name}");
@@ -84,12 +71,11 @@ fn counters_of_captures_and_lines_are_those_of_perf() {
 
 #[test]
 fn damage_is_in_the_report_of_every_command() {
-    let Some(folder) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     for name in ["damaged", "damaged-cut"] {
-        let (path, truth) = capture(&folder, name, scratch.path());
+        let (path, truth) = (captures.file(name), captures.truth(name));
         let info = contend_on(&path, &["info", "--json"]).json(name);
         let c2c = contend_on(&path, &["c2c", "--json", "--no-symbols"]).json(name);
         assert_eq!(info["quality"]["spe"], c2c["quality"]["spe"], "{name}");

@@ -69,6 +69,34 @@ fn counters_of_captures_and_lines_are_those_of_perf() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// A machine of Arm tells numbers; people know cores by name.
+#[test]
+fn info_tells_names_and_numbers_of_cores() {
+    let processor = |capture: &SpeCapture| {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("cores.perf.data");
+        std::fs::write(&file, capture.wrapped(Container::File).unwrap()).unwrap();
+        let table = contend_on(&file, &["info"]).text();
+        let line = table.lines().find(|line| line.starts_with("cpu "));
+        line.unwrap().split_once(' ').unwrap().1.trim().to_owned()
+    };
+    let mut capture = SpeCapture::new(4);
+    let plan = SpePlan {
+        operation: Some((1, 0)),
+        ..SpePlan::default()
+    };
+    for cpu in 0..4 {
+        capture.chunk(cpu, &[plan], 64);
+    }
+    assert_eq!(processor(&capture), "Neoverse N1 (0x413fd0c1)");
+    let (x4, a720) = (0x410f_d821, 0x410f_d811);
+    capture.metadata = Some([x4, x4, a720, x4].map(|midr| (midr, 0)).to_vec());
+    assert_eq!(
+        processor(&capture),
+        "Cortex-X4 (0x410fd821), Cortex-A720 (0x410fd811)"
+    );
+}
+
 #[test]
 fn damage_is_in_the_report_of_every_command() {
     let Some(captures) = SpeSynthetic::open() else {

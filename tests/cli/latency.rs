@@ -215,21 +215,41 @@ fn thresholds_and_baselines_are_said() {
     assert!((30..=40).contains(&baseline), "{baseline}");
     let text = latency(&demo(), &[]).text();
     for said in [
-        "below 30 cycles were not sampled",
+        "below 30 cycles were not sampled (ldlat)",
         "load to use",
         "lost: cycles above",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
+    // Stores with a latency, as of Sapphire Rapids, have no threshold.
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    let stores = written(
+        scratch.path(),
+        "stores.perf.data",
+        &capture.with_weights(|weight| weight.max(9)),
+    );
+    let text = latency(&stores, &[]).text().replace("\n  ", " ");
+    let said = "30 of cpu/mem-loads,ldlat=30/P, none of cpu/mem-stores/P; distributions are mixed";
+    assert!(text.contains(said), "{text}");
+    let picture = scratch.path().join("stores.svg");
+    latency(&stores, &["-o", picture.to_str().unwrap()]);
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(
+        !svg.contains("class=\"hidden\""),
+        "stores were sampled there"
+    );
     let Some(shared) = shared_captures() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     let amd = shared.join("mem/amd-epyc9254-ibs-c2c-ring.perf.data.xz");
     let amd = unpacked(&amd, scratch.path());
     let document = latency(&amd, &["--json"]).json("amd");
     assert_eq!(document["threshold"], Value::Null);
+    assert_eq!(document["events"][0]["has_threshold"], false);
     assert!(document["meaning"].as_str().unwrap().contains("L1 miss"));
+    let text = latency(&amd, &[]).text();
+    assert!(text.contains("no threshold (ldlat)"), "{text}");
     let ended = run(contend()
         .args(["latency", "--metric", "retire_lat"])
         .arg(&amd));

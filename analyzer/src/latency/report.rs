@@ -191,7 +191,8 @@ fn events(scan: &Scan, collected: &Collected) -> Vec<LatencyEvent> {
             name: event.name.clone(),
             count,
             without,
-            threshold: event.threshold,
+            threshold: event.threshold.cycles(),
+            has_threshold: event.threshold.is_there(),
             has_period: event.period != Period::Unknown,
         })
         .collect()

@@ -113,40 +113,53 @@ pub(super) fn heading(by: &str) -> &'static str {
     }
 }
 
-/// What was not sampled, a line each.
-pub(super) fn thresholds(result: &LatencyReport) -> Vec<String> {
+/// Which latencies were not sampled.
+pub(super) fn thresholds(result: &LatencyReport) -> String {
     let unit = result.unit;
     // Hardware compares the main latency.
     let accesses = match result.metric {
         "weight" => "accesses",
         _ => "accesses with a weight",
     };
-    let mut known: Vec<u64> = result
-        .events
-        .iter()
-        .filter_map(|event| event.threshold)
-        .collect();
-    known.sort_unstable();
-    known.dedup();
-    match known.as_slice() {
-        [] => Vec::new(),
-        [one] => vec![format!(
-            "{accesses} below {one} {unit} were not sampled (ldlat, min_latency): percentiles are \
-             of the slower ones"
-        )],
-        _ => {
-            let each = result.events.iter().filter_map(|event| {
-                let threshold = event.threshold?;
-                Some(format!("{threshold} of {}", event.name))
-            });
-            let each: Vec<String> = each.collect();
-            vec![format!(
-                "{accesses} below a threshold were not sampled, and events have different ones, in \
-                 {unit}: {}; distributions are mixed",
-                each.join(", ")
-            )]
+    let option = match result.quality.spe.is_some() {
+        true => "min_latency",
+        false => "ldlat",
+    };
+    let events = || result.events.iter().filter(|event| event.count > 0);
+    let first = events().next().map(|event| event.threshold);
+    if events().any(|event| Some(event.threshold) != first) {
+        let each = events().map(|event| match (event.threshold, event.has_threshold) {
+            (Some(cycles), _) => format!("{cycles} of {}", event.name),
+            (None, Some(_)) => format!("none of {}", event.name),
+            (None, None) => format!("not told of {}", event.name),
+        });
+        let each: Vec<String> = each.collect();
+        return format!(
+            "{accesses} below a threshold were not sampled, and events have different ones ({option}), \
+             in {unit}: {}; distributions are mixed",
+            each.join(", ")
+        );
+    }
+    match first.flatten() {
+        Some(cycles) => format!(
+            "{accesses} below {cycles} {unit} were not sampled ({option}): percentiles are of the slower \
+             ones"
+        ),
+        None if events().all(|event| event.has_threshold.is_some()) => {
+            format!("no threshold ({option}): no latency was too short to be sampled")
+        }
+        None => {
+            "threshold: the capture does not tell whether short latencies were left out".to_owned()
         }
     }
+}
+
+/// Below what nothing was sampled of the latency that is shown.
+pub(super) fn hidden_below(result: &LatencyReport) -> Option<u64> {
+    let mut events = result.events.iter().filter(|event| event.count > 0);
+    let first = events.next()?.threshold?;
+    let least = events.try_fold(first, |least, event| Some(least.min(event.threshold?)));
+    least.filter(|_| result.metric == "weight")
 }
 
 /// What "lost" is in this result.

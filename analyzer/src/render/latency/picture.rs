@@ -2,7 +2,7 @@
 
 use super::distribution::{self, HEIGHT, Panel, Series};
 use super::heatmap::{Area, heat_map};
-use super::name::{has_models, heading, lost, name};
+use super::name::{has_models, heading, hidden_below, lost, name, thresholds};
 use super::scale::LogScale;
 use crate::render::heads::processor;
 use crate::render::style::{count, cut, duration};
@@ -133,7 +133,7 @@ fn head(out: &mut String, result: &LatencyReport) -> f64 {
         facts(result),
         format!("{}: {}", result.metric, result.meaning),
     ];
-    lines.extend(super::name::thresholds(result));
+    lines.push(thresholds(result));
     lines.push(lost(result));
     let mut y = 26.0;
     for line in lines
@@ -198,7 +198,7 @@ fn distributions(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>],
     let scale = distribution::scale(panels, LEFT, RIGHT);
     let mut y = top;
     let bottom = top + HEIGHT * panels.len() as f64;
-    if let Some(threshold) = result.threshold {
+    if let Some(threshold) = hidden_below(result) {
         let x = scale.place(threshold as f64);
         for number in 0..panels.len() {
             let above = top + HEIGHT * number as f64 + distribution::TOP;
@@ -253,7 +253,7 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
         format!("dashed: {baseline} {unit}, cycles above it are lost")
     }));
     let is_hidden = |&threshold: &u64| scale.place(threshold as f64) > LEFT + 1.0;
-    let hidden = result.threshold.filter(is_hidden);
+    let hidden = hidden_below(result).filter(is_hidden);
     legend.extend(hidden.map(|_| "grey: not sampled".to_owned()));
     let legend = legend.join(" · ");
     let middle = (LEFT + RIGHT) / 2.0;

@@ -53,7 +53,7 @@ fn head(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::Result
     writeln!(out, "{accesses}")?;
     writeln!(out)?;
     let mut lines = vec![format!("{}: {}", result.metric, result.meaning)];
-    lines.extend(thresholds(result));
+    lines.push(thresholds(result));
     lines.push(lost(result));
     for line in lines.iter().flat_map(|line| wrap(line, WIDTH, 2)) {
         writeln!(out, "{line}")?;

@@ -60,6 +60,16 @@ fn a_capture_without_weights_says_what_it_holds() {
     );
     let line = latency(&other, &[]).refused("another part").to_owned();
     assert!(line.contains("but they have ins_lat"), "{line}");
+    let third = latency(&other, &["--metric", "retire_lat"])
+        .refused("third")
+        .to_owned();
+    assert!(third.contains("has a retire_lat, but"), "{third}");
+    let first = capture.with_weights(|_| 7);
+    let first = written(scratch.path(), "first.perf.data", &first);
+    let second = latency(&first, &["--metric", "ins_lat"])
+        .refused("second")
+        .to_owned();
+    assert!(second.contains("has an ins_lat, but"), "{second}");
     let document = latency(&other, &["--metric", "ins_lat", "--json"]).json("second part");
     assert_eq!(document["metric"], "ins_lat");
     assert_eq!(document["total"]["max"], 7);
@@ -204,6 +214,73 @@ fn very_many_groups_are_summed_up() {
     }
     let table = latency(&file, &["--by", "line"]).text();
     assert!(table.contains("groups more lost"), "{table}");
+}
+
+/// Groups of which the hardware told no latency have no row, and are counted.
+#[test]
+fn groups_without_a_latency_take_no_rows() {
+    let document = latency(&demo(), &["--json"]).json("demo");
+    let groups = document["groups"].as_array().unwrap();
+    let without = groups.iter().filter(|group| group["count"] == 0).count();
+    assert!(without > 0 && without < groups.len());
+    let text = latency(&demo(), &[]).text();
+    let said = format!("{without} groups of accesses without a latency (--json has them)");
+    assert!(text.contains(&said), "{text}");
+    assert!(!text.contains("store:"), "{text}");
+}
+
+/// The rows of a linear histogram are equally wide and hold every access.
+#[test]
+fn a_linear_scale_has_equal_steps() {
+    let scratch = tempfile::tempdir().unwrap();
+    let picture = scratch.path().join("latency.svg");
+    let args = ["--scale", "linear", "-o", picture.to_str().unwrap()];
+    let text = latency(&demo(), &args).text();
+    let rows: Vec<(u64, u64, u64)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (low, high) = words.next()?.split_once('-')?;
+            let number = |text: &str| text.replace(',', "").parse().ok();
+            Some((number(low)?, number(high)?, number(words.next()?)?))
+        })
+        .collect();
+    assert!((8..=25).contains(&rows.len()), "{rows:?}");
+    let width = rows[0].1 - rows[0].0;
+    assert!(rows.iter().all(|row| row.1 - row.0 == width), "{rows:?}");
+    let whole = latency(&demo(), &["--json"]).json("demo");
+    let counted: u64 = rows.iter().map(|row| row.2).sum();
+    assert_eq!(whole["total"]["count"], counted);
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.contains("latency in cycles, linear scale"));
+    assert!(!svg.contains("log scale"));
+    latency(&demo(), &["--scale", "square"]).refused("no such scale");
+}
+
+/// Of groups of stores what is lost is above what stores cost, and there the picture has
+/// its line.
+#[test]
+fn stores_have_their_own_baseline_in_the_picture() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    let stores = written(
+        scratch.path(),
+        "stores.perf.data",
+        &capture.with_weights(|weight| if weight == 0 { 200 } else { weight }),
+    );
+    let picture = scratch.path().join("stores.svg");
+    let drawn = |by: &str| {
+        let args = ["--by", by, "--top", "64", "-o", picture.to_str().unwrap()];
+        assert_eq!(latency(&stores, &args).code, Some(0));
+        let svg = std::fs::read_to_string(&picture).unwrap();
+        let lines = svg.lines().filter(|line| line.contains("class=\"base\""));
+        let places: std::collections::BTreeSet<String> = lines
+            .map(|line| line.split('"').nth(1).unwrap().to_owned())
+            .collect();
+        (places.len(), svg.contains("dashed: 34 (200 of stores)"))
+    };
+    assert_eq!(drawn("source"), (2, true));
+    assert_eq!(drawn("thread"), (1, false));
 }
 
 #[test]

@@ -256,6 +256,10 @@ pub(super) struct LatencyArguments {
     #[arg(long, value_name = "METRIC", default_value = "weight")]
     pub(super) metric: LatencyMetric,
 
+    /// How latencies are divided in the histogram and the picture
+    #[arg(long, value_name = "SCALE", default_value = "log")]
+    pub(super) scale: LatencyScale,
+
     /// Bytes of a cache line [default: what the capture says, otherwise 64]
     #[arg(long, value_name = "N")]
     pub(super) line_size: Option<u64>,
@@ -306,6 +310,15 @@ pub(super) enum LatencyMetric {
     Issue,
     /// Of the translation of the address (Arm SPE)
     Translation,
+}
+
+/// How latencies are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LatencyScale {
+    /// By equal factors
+    Log,
+    /// By equal numbers of cycles, up to the 99.9th percentile
+    Linear,
 }
 
 #[derive(Args, Debug)]

@@ -1,10 +1,11 @@
-//! Outlines of distributions on one logarithmic axis, one above the other. Each
+//! Outlines of distributions on one axis, one above the other. Each
 //! shows one distribution, or two: before and after a change.
 
-use super::marks::{marks, quantiles};
+use super::marks::{changes, marks, quantiles};
 use super::outline::{Step, hovers, outline, steps};
-use super::scale::LogScale;
-use crate::render::svg::{Anchor, Px, escape, line, text};
+use super::scale::{Division, Scale};
+use crate::render::style::count;
+use crate::render::svg::{Anchor, Px, escape, line, text, text_or_hover};
 use crate::result::Distribution;
 use std::fmt::Write;
 
@@ -15,6 +16,10 @@ pub(super) const MARKS: f64 = 27.0;
 pub(super) const TOP: f64 = 31.0;
 pub(super) const BOTTOM: f64 = 67.0;
 pub(super) const HEIGHT: f64 = 78.0;
+
+/// Pixels of an average character of a name: bold, with more capitals and digits than
+/// text has.
+const NAME_CHAR: f64 = 7.6;
 
 /// One distribution of a panel.
 pub(super) struct Series<'a> {
@@ -31,15 +36,43 @@ pub(super) struct Panel<'a> {
     pub(super) note: String,
     /// One, or two: what was before is filled, what is after is an outline.
     pub(super) series: Vec<Series<'a>>,
+    /// What is above it is lost; absent when all is.
+    pub(super) baseline: Option<u64>,
 }
 
-/// The axis that holds the distributions of all panels.
-pub(super) fn scale(panels: &[Panel<'_>], from: f64, to: f64) -> LogScale {
+/// The axis of all panels. A logarithmic one holds all values. A linear one ends behind
+/// the highest 99.9th percentile: one outlier would leave no room for all others.
+pub(super) fn scale(panels: &[Panel<'_>], division: Division, from: f64, to: f64) -> Scale {
     let all = panels.iter().flat_map(|panel| &panel.series);
     let all: Vec<&Distribution> = all.map(|series| series.latency).collect();
     let low = all.iter().filter_map(|latency| latency.min).min();
-    let high = all.iter().filter_map(|latency| latency.max).max();
-    LogScale::new(low.unwrap_or(1), high.unwrap_or(1), from, to)
+    let most = |of: fn(&Distribution) -> Option<u64>| {
+        let known = all.iter().filter_map(|latency| of(latency));
+        known.max().unwrap_or(1)
+    };
+    match division {
+        Division::Log => {
+            let high = most(|latency| latency.max);
+            Scale::log(low.unwrap_or(1), high, from, to)
+        }
+        Division::Linear => {
+            let high = most(|latency| latency.p999).saturating_add(1);
+            Scale::linear(high, from, to)
+        }
+    }
+}
+
+/// What is drawn how, where panels show two distributions.
+pub(super) fn legend(panels: &[Panel<'_>]) -> Option<String> {
+    panels
+        .iter()
+        .find_map(|panel| match panel.series.as_slice() {
+            [before, after] => Some(format!(
+                "filled, ▲: {}; line, marks: {}",
+                before.label, after.label
+            )),
+            _ => None,
+        })
 }
 
 /// Draws one panel with its upper end at `top`.
@@ -47,26 +80,21 @@ pub(super) fn panel(
     out: &mut String,
     panel: &Panel<'_>,
     (left, right): (f64, f64),
-    scale: &LogScale,
+    scale: &Scale,
     top: f64,
     unit: &str,
 ) {
-    let note = match panel.series.as_slice() {
-        [before, after] => format!(
-            "{} · grey and ▲: {}, line and marks: {}",
-            panel.note, before.label, after.label
-        ),
-        _ => panel.note.clone(),
-    };
+    let each = panel.series.iter();
+    let (steps, beyond): (Vec<Vec<Step>>, Vec<u64>) =
+        each.map(|series| steps(series.latency, scale)).unzip();
+    let mut note = panel.note.clone();
+    let beyond: u64 = beyond.iter().sum();
+    if beyond > 0 {
+        note += &format!(", {} right of the axis", count(beyond));
+    }
     let width = note.chars().count() as f64 * 6.0;
-    let room = ((right - left - width - 20.0) / 6.6) as usize;
-    *out += &text(
-        left,
-        top + NAME,
-        Anchor::Start,
-        "name",
-        &super::super::cut(&panel.name, room),
-    );
+    let room = ((right - left - width - 20.0) / NAME_CHAR) as usize;
+    *out += &text_or_hover(left, top + NAME, "name", &panel.name, room);
     *out += &text(right, top + NAME, Anchor::End, "note", &note);
     let (above, below) = (top + TOP, top + BOTTOM);
     for tick in scale.ticks() {
@@ -74,11 +102,6 @@ pub(super) fn panel(
         let class = if tick.is_major { "grid major" } else { "grid" };
         *out += &line((x, above), (x, below), class);
     }
-    let steps: Vec<Vec<Step>> = panel
-        .series
-        .iter()
-        .map(|series| steps(series.latency))
-        .collect();
     let highest = steps.iter().flatten().map(|step| step.density);
     let highest = highest.fold(0.0, f64::max);
     let is_pair = panel.series.len() > 1;
@@ -96,11 +119,16 @@ pub(super) fn panel(
             hovers(out, series, steps, (above, below), scale, unit);
         }
     }
-    *out += &line((left, below), (right, below), "axis");
-    let marked = panel.series.last();
-    if let Some(series) = marked {
-        marks(out, &quantiles(series.latency), (left, right), top, scale);
+    if let Some(baseline) = panel.baseline {
+        let x = scale.place(baseline as f64);
+        *out += &line((x, above), (x, below), "base");
     }
+    *out += &line((left, below), (right, below), "axis");
+    let marked = match panel.series.as_slice() {
+        [before, after] => changes(before.latency, after.latency),
+        each => each.iter().flat_map(|one| quantiles(one.latency)).collect(),
+    };
+    marks(out, &marked, (left, right), top, scale);
     if let (true, Some(series)) = (is_pair, panel.series.first()) {
         let before = quantiles(series.latency);
         for (value, label) in &before {
@@ -133,8 +161,9 @@ mod tests {
             series: series
                 .map(|(&(label, _), latency)| Series { label, latency })
                 .collect(),
+            baseline: None,
         }];
-        let scale = scale(&all, 0.0, 700.0);
+        let scale = scale(&all, Division::Log, 0.0, 700.0);
         let mut out = String::new();
         panel(&mut out, &all[0], (0.0, 700.0), &scale, 0.0, "cycles");
         out
@@ -161,15 +190,9 @@ mod tests {
         assert_eq!(svg.matches("class=\"after\"").count(), 1);
         // What was is behind what is.
         assert!(svg.find("class=\"before\"") < svg.find("class=\"after\""));
-        assert!(
-            svg.contains("before p50, p90, p99, p99.9 = 400 cycles"),
-            "{svg}"
-        );
-        assert!(svg.contains(">p50 = 40<"), "{svg}");
-        assert!(
-            svg.contains("grey and ▲: before, line and marks: after"),
-            "{svg}"
-        );
+        assert!(svg.contains("before p50, max = 400 cycles"), "{svg}");
+        assert!(svg.contains(">p50 = 40, was 400<"), "{svg}");
+        assert!(svg.contains(">max = 400, was 400<"), "{svg}");
         // The same is drawn the same.
         assert_eq!(
             svg,

@@ -2,6 +2,7 @@
 
 mod distribution;
 mod heatmap;
+mod histogram;
 mod marks;
 mod name;
 mod outline;
@@ -10,4 +11,5 @@ mod scale;
 mod table;
 
 pub(crate) use picture::picture;
+pub(crate) use scale::Division;
 pub(crate) use table::table;

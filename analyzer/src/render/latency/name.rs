@@ -5,6 +5,9 @@ use crate::render::c2c::classes::class_text;
 use crate::render::style::count;
 use crate::result::{LatencyKey, LatencyReport};
 
+/// In front of a place in the kernel, as perf writes it.
+const KERNEL_PLACE: &str = "[kernel.kallsyms]+";
+
 /// Whether there are several kinds of cores, whose data sources are told apart.
 pub(super) fn has_models(result: &LatencyReport) -> bool {
     let models = result.groups.iter().map(|group| match &group.key {
@@ -55,8 +58,11 @@ pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
             kernel,
         } => {
             let mark = if *kernel { " [k]" } else { "" };
+            // A place has its binary in front; that of the kernel's is its address.
+            if let Some(address) = function.strip_prefix(KERNEL_PLACE) {
+                return format!("{address}{mark}");
+            }
             match dso {
-                // A place has its binary in front.
                 Some(dso) if !function.starts_with(&format!("{dso}+")) => {
                     format!("{function}{mark} in {dso}")
                 }
@@ -77,8 +83,11 @@ pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
             }
             None => format!("{address} not mapped"),
         },
+        LatencyKey::Thread { tid: -1, .. } => "thread not told".to_owned(),
         LatencyKey::Thread { pid, tid, comm } => {
-            let comm = comm.as_deref().unwrap_or("?");
+            // What perf calls the idle threads, which nobody names.
+            let unnamed = if *tid == 0 { "swapper" } else { "?" };
+            let comm = comm.as_deref().unwrap_or(unnamed);
             match pid == tid {
                 true => format!("{comm}/{tid}"),
                 false => format!("{comm}/{tid} of {pid}"),

@@ -1,15 +1,12 @@
 //! The outline of a distribution, and the numbers behind it.
 
 use super::distribution::Series;
-use super::scale::LogScale;
+use super::scale::Scale;
 use crate::render::style::count;
 use crate::render::svg::{Px, escape};
 use crate::result::{Distribution, LatencyBucket};
 use crate::stats::percent;
 use std::fmt::Write;
-
-/// `log2` of how many steps the outline has for each power of two.
-const STEP_BITS: u32 = 3;
 
 /// A span of latencies with how often they came in it, as the outline has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,8 +15,10 @@ pub(super) struct Step {
     /// Behind the largest.
     end: u64,
     count: u64,
-    /// Its share of all, for the width of a step of the axis.
+    /// Its share of all, for its length of the axis.
     pub(super) density: f64,
+    /// Its least value, or 0, which stands at 1 of a logarithmic axis.
+    least: u64,
 }
 
 /// The outline of a distribution; gaps are zero.
@@ -28,7 +27,7 @@ pub(super) fn outline(
     steps: &[Step],
     (above, below): (f64, f64),
     highest: f64,
-    scale: &LogScale,
+    scale: &Scale,
     class: &str,
 ) {
     let mut path = String::new();
@@ -58,16 +57,16 @@ pub(super) fn hovers(
     series: &Series<'_>,
     steps: &[Step],
     (above, below): (f64, f64),
-    scale: &LogScale,
+    scale: &Scale,
     unit: &str,
 ) {
     let all = series.latency.count as f64;
     for step in steps {
         let (x1, x2) = (scale.place(step.low as f64), scale.place(step.end as f64));
         let last = step.end - 1;
-        let span = match step.low == last {
+        let span = match step.least == last {
             true => count(last),
-            false => format!("{} to {}", count(step.low), count(last)),
+            false => format!("{} to {}", count(step.least), count(last)),
         };
         let plural = if step.count == 1 { "" } else { "s" };
         let title = format!(
@@ -87,11 +86,20 @@ pub(super) fn hovers(
     }
 }
 
-/// Joins the buckets to steps that a picture can show.
-pub(super) fn steps(latency: &Distribution) -> Vec<Step> {
+/// Joins the buckets to steps that a picture can show, and counts those behind the end
+/// of the axis.
+pub(super) fn steps(latency: &Distribution, scale: &Scale) -> (Vec<Step>, u64) {
     let mut steps: Vec<Step> = Vec::new();
-    for &LatencyBucket { low, count, .. } in &latency.buckets {
-        let (low, end) = bounds(low.max(1));
+    let mut beyond = 0;
+    for &LatencyBucket {
+        low: value, count, ..
+    } in &latency.buckets
+    {
+        if scale.is_beyond(value) {
+            beyond += count;
+            continue;
+        }
+        let (low, end) = scale.step(value);
         match steps.last_mut() {
             Some(last) if last.low == low => last.count += count,
             _ => steps.push(Step {
@@ -99,22 +107,15 @@ pub(super) fn steps(latency: &Distribution) -> Vec<Step> {
                 end,
                 count,
                 density: 0.0,
+                least: low.min(value),
             }),
         }
     }
     for step in &mut steps {
-        let width = (step.end as f64 / step.low as f64).ln();
+        let width = scale.measure(step.low as f64, step.end as f64);
         step.density = step.count as f64 / latency.count.max(1) as f64 / width;
     }
-    steps
-}
-
-/// The step of a value, which buckets lie in: its least value, and the one behind
-/// its largest.
-fn bounds(value: u64) -> (u64, u64) {
-    let shift = value.ilog2().saturating_sub(STEP_BITS);
-    let low = value >> shift << shift;
-    (low, low.saturating_add(1 << shift))
+    (steps, beyond)
 }
 
 #[cfg(test)]
@@ -150,14 +151,38 @@ pub(super) mod tests {
     fn steps_hold_every_value_once() {
         let values: Vec<u64> = (1..3000).collect();
         let latency = distribution(&values);
-        let steps = steps(&latency);
-        assert!(steps.windows(2).all(|pair| pair[0].end == pair[1].low));
-        assert!(
-            steps
-                .iter()
-                .rev()
-                .skip(1)
-                .all(|step| step.count == step.end - step.low)
-        );
+        for scale in [
+            Scale::log(1, 3000, 0.0, 700.0),
+            Scale::linear(3000, 0.0, 700.0),
+        ] {
+            let (steps, beyond) = steps(&latency, &scale);
+            assert_eq!(beyond, 0);
+            assert!(steps.windows(2).all(|pair| pair[0].end == pair[1].low));
+            let whole = &steps[1..steps.len() - 1];
+            assert!(whole.iter().all(|step| step.count == step.end - step.low));
+            assert_eq!(steps.iter().map(|step| step.count).sum::<u64>(), 2999);
+        }
+    }
+
+    #[test]
+    fn what_is_behind_a_linear_axis_is_counted() {
+        let latency = distribution(&[10, 20, 500, 70_000]);
+        let (steps, beyond) = steps(&latency, &Scale::linear(400, 0.0, 700.0));
+        assert_eq!((steps.len(), beyond), (2, 2));
+    }
+
+    /// Of Arm SPE 0 is a latency, which a logarithmic axis has no place for.
+    #[test]
+    fn zero_is_told_where_it_is_drawn() {
+        let latency = distribution(&[0, 0, 1, 5]);
+        let series = Series {
+            label: "",
+            latency: &latency,
+        };
+        let scale = Scale::log(0, 5, 0.0, 700.0);
+        let (steps, _) = steps(&latency, &scale);
+        let mut out = String::new();
+        hovers(&mut out, &series, &steps, (0.0, 10.0), &scale, "cycles");
+        assert!(out.contains("0 to 1 cycles: 3 samples, 75 %"), "{out}");
     }
 }

@@ -116,7 +116,22 @@ fn filters_take_a_part_of_the_accesses() {
         sums += one["total"]["sum"].as_u64().unwrap();
     }
     assert_eq!(all["total"]["sum"], sums);
-    let half = latency(&demo(), &["--json", "--time", "0%..50%"]).json("half");
+    let scratch = tempfile::tempdir().unwrap();
+    let picture = scratch.path().join("half.svg");
+    let args = [
+        "--json",
+        "--time",
+        "0%..50%",
+        "-o",
+        picture.to_str().unwrap(),
+    ];
+    let half = latency(&demo(), &args).json("half");
+    let left_out = half["quality"]["skipped"]["samples that the filters left out"]
+        .as_u64()
+        .unwrap();
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    let said = format!(", {left_out} left out by filters");
+    assert!(svg.contains(&said), "{said}: {svg}");
     let (half, whole) = (
         half["total"]["count"].as_u64(),
         all["total"]["count"].as_u64(),

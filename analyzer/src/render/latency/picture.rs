@@ -8,7 +8,7 @@ use crate::memory::Op;
 use crate::render::heads::processor;
 use crate::render::style::{count, cut, cut_middle, duration};
 use crate::render::svg::{Anchor, Px, escape, line, text};
-use crate::result::{LatencyBaseline, LatencyGroup, LatencyKey, LatencyReport, Quality};
+use crate::result::{FILTERED, LatencyBaseline, LatencyGroup, LatencyKey, LatencyReport, Quality};
 use crate::stats::percent;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -196,12 +196,16 @@ fn head(out: &mut String, result: &LatencyReport, drawn: &[&LatencyGroup]) -> f6
 
 fn facts(result: &LatencyReport) -> String {
     let total = &result.total;
-    format!(
-        "{} with a latency, {} without · {}",
+    let mut facts = format!(
+        "{} with a latency, {} without",
         samples(total.count),
-        count(total.without),
-        losses(&result.quality)
-    )
+        count(total.without)
+    );
+    // Who sees a picture does not see the command.
+    if let Some(filtered) = result.quality.skipped.get(FILTERED) {
+        facts += &format!(", {} left out by filters", count(*filtered));
+    }
+    format!("{facts} · {}", losses(&result.quality))
 }
 
 /// How much of everything the drawn groups are; absent where they are all.

@@ -50,8 +50,9 @@ impl SpeDecoder {
         let mut decoder = Decoder::new(chunk.aux_offset, shapes);
         let length = chunk.available;
         // It keeps its length: to fill it up with zeros again for each piece takes time.
-        if window.len() < piece {
-            window.resize(piece, 0);
+        let most = length.min(piece as u64) as usize;
+        if window.len() < most {
+            window.resize(most, 0);
         }
         let (mut offset, mut kept) = (0, 0);
         loop {

@@ -3,6 +3,7 @@
 
 use crate::common::capture::{Capture, Sampled};
 use crate::common::{compare, contend_on, shared_captures, workspace};
+use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -173,4 +174,55 @@ fn cycles_lost_are_those_of_the_samples() {
         found.extend(differences(&name, file));
     }
     compare::assert_none("cycles lost", &found);
+}
+
+/// Every 1,024th operation is sampled; loads that hit L1 take 11 to 31 cycles, their median
+/// is 21; stores without a source are compared with loads.
+#[test]
+fn cycles_lost_of_planned_operations() {
+    const PERIOD: u64 = 1024;
+    let near = (11..=31).map(|total| (0, Some(0), total));
+    let peers = [100, 900, 1300].map(|total| (0, Some(0xd), total));
+    let stores = [21, 20, 40].map(|total| (1, None, total));
+    let planned = near.chain(peers).chain(stores);
+    let plans: Vec<SpePlan> = (1..)
+        .zip(planned)
+        .map(|(number, (store, source, total))| SpePlan {
+            operation: Some((1, store)),
+            events: Some(0x2),
+            source,
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            context: Some((1, SpeCapture::PID)),
+            latencies: [Some(total), None, None],
+            timestamp: Some(1000 + number),
+            ..SpePlan::default()
+        })
+        .collect();
+    let mut capture = SpeCapture::new(1);
+    capture.chunk(0, &plans, 64);
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("planned.perf.data");
+    std::fs::write(&file, capture.wrapped(Container::File).unwrap()).unwrap();
+    let document = contend_on(&file, &["latency", "--json"]).json("planned");
+    assert_eq!(document["baseline"]["load"], 21);
+    assert_eq!(document["baseline"]["store"], Value::Null);
+    let groups = document["groups"].as_array().unwrap();
+    let lost: BTreeMap<String, Lost> = groups
+        .iter()
+        .map(|group| {
+            let key = &group["key"];
+            (format!("{} {}", key["op"], key["code"]), of_document(group))
+        })
+        .collect();
+    let of = |count: u64, lost: u64| (count, lost, count * PERIOD, lost * PERIOD);
+    let expected = [
+        ("\"load\" \"0x0\"", of(21, (1..=10).sum())),
+        ("\"load\" \"0xd\"", of(3, 79 + 879 + 1279)),
+        ("\"store\" null", of(3, 19)),
+    ];
+    assert_eq!(
+        lost,
+        expected.map(|(key, lost)| (key.to_owned(), lost)).into()
+    );
 }

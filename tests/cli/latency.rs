@@ -172,6 +172,36 @@ fn a_picture_goes_to_its_file_and_the_table_to_the_screen() {
     ended.refused("a folder that cannot be written");
 }
 
+/// Without `ts_enable` records of Arm SPE have no times; the picture says why it is short.
+#[test]
+fn a_picture_without_times_says_so() {
+    use contend_fixtures::{Container, SpeCapture, SpePlan};
+    let scratch = tempfile::tempdir().unwrap();
+    let drawn = |timestamp: Option<u64>| {
+        let plan = SpePlan {
+            operation: Some((1, 0)),
+            events: Some(0x2),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            latencies: [Some(40), None, None],
+            timestamp,
+            ..SpePlan::default()
+        };
+        let mut capture = SpeCapture::new(1);
+        capture.chunk(0, &[plan], 64);
+        let bytes = capture.wrapped(Container::File).unwrap();
+        let file = written(scratch.path(), "times.perf.data", &bytes);
+        let picture = scratch.path().join("times.svg");
+        let ended = latency(&file, &["-o", picture.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let svg = std::fs::read_to_string(&picture).unwrap();
+        let said = svg.contains("not drawn: latencies over time");
+        (svg.contains("All accesses over time"), said)
+    };
+    assert_eq!(drawn(Some(1000)), (true, false));
+    assert_eq!(drawn(None), (false, true));
+}
+
 /// Everything from a capture is text, wherever it is shown.
 #[test]
 fn names_of_captures_are_text_in_pictures() {

@@ -324,7 +324,9 @@ fn axis(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>], scale: &
 /// Draws the heat map, where records have times; returns where the picture ends.
 fn over_time(out: &mut String, result: &LatencyReport, division: Division, top: f64) -> f64 {
     let Some(map) = result.heat.as_ref().filter(|map| !map.cells.is_empty()) else {
-        return top;
+        let said = "not drawn: latencies over time, as the records do not tell their times";
+        *out += &text(LEFT, top + 6.0, Anchor::Start, "said", said);
+        return top + 20.0;
     };
     let area = Area {
         left: LEFT,

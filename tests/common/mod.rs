@@ -9,6 +9,7 @@ pub(crate) mod compare;
 pub(crate) mod distribution;
 pub(crate) mod off_cpu;
 pub(crate) mod perf_report;
+pub(crate) mod spe_synthetic;
 pub(crate) mod synthetic;
 pub(crate) mod truth;
 

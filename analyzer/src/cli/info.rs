@@ -1,6 +1,7 @@
 //! `contend info`.
 
-use super::args::{Common, InfoArguments};
+use super::args::InfoArguments;
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
@@ -46,15 +47,6 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     }
     let color = output::color(common);
     output::write(common, |out| render::info::table(out, &result, color))
-}
-
-fn open(common: &Common, which: &[&str]) -> Result<Capture> {
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open_for(&common.capture, which, threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
-    Ok(capture)
 }
 
 fn survey(capture: &mut Capture) -> Result<Info> {

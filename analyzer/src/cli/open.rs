@@ -1,0 +1,19 @@
+//! Opening the capture that a command reads.
+
+use super::args::Common;
+use crate::capture::Capture;
+use anyhow::Result;
+
+/// Opens the capture as the user said. Of a bundle it is the first capture of these
+/// kinds, or else the first of all.
+///
+/// # Errors
+/// When it cannot be opened, or the tables that the user named cannot be used.
+pub(super) fn open(common: &Common, kinds: &[&str]) -> Result<Capture> {
+    let threads = usize::from(common.threads.unwrap_or(0));
+    let mut capture = Capture::open_for(&common.capture, kinds, threads, common.chunk_size)?;
+    if let Some(path) = &common.spe_tables {
+        capture.use_spe_tables(path)?;
+    }
+    Ok(capture)
+}

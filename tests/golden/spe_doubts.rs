@@ -46,6 +46,25 @@ fn chunks_are_read_without_the_record_that_says_whose_they_are() {
     assert!(warnings.contains("AUXTRACE_INFO"), "{warnings}");
 }
 
+/// Metadata of a perf to come is read as that of today, and the report says so.
+#[test]
+fn metadata_of_a_newer_version_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = of_two_cpus(16);
+    capture.metadata = Some(vec![(SpeCapture::MIDR, 0); 2]);
+    // Behind the record's head, the type and padding: the version.
+    for (version, is_named) in [(2, false), (3, true)] {
+        let bytes = with(&capture, 70, |record| put(record, 16, version));
+        let (document, warnings) = document(&bytes, folder.path());
+        assert_eq!(document["quality"]["spe"]["cpus"][0]["core"], "Neoverse N1");
+        assert_eq!(
+            warnings.contains("version 3, from a perf that is newer"),
+            is_named,
+            "{warnings}"
+        );
+    }
+}
+
 /// A conversion that converts nothing is damage, and no record is odd for it.
 #[test]
 fn a_conversion_that_cannot_be_is_named() {

@@ -78,6 +78,10 @@ fn times(
     }
 }
 
+/// The newest version of the metadata that is known (`ARM_SPE_HEADER_CURRENT_VERSION`
+/// in `tools/perf/util/arm-spe.h`).
+const NEWEST: u64 = 2;
+
 /// One in so many records may name another thread than switches tell: a switch takes
 /// a moment, in which the kernel still runs for the old thread.
 const MOST_CONTRADICTED: u64 = 20;
@@ -166,6 +170,17 @@ fn losses(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Stri
          CPU is and which events it reports is not told"
             .to_owned(),
     );
+    let version = trace
+        .metadata
+        .as_ref()
+        .map_or(0, |metadata| metadata.version);
+    warn(
+        version > NEWEST,
+        format!(
+            "the SPE metadata has version {version}, from a perf that is newer than this contend: \
+             it is read as version {NEWEST}"
+        ),
+    );
     warn(
         trace
             .metadata
@@ -180,7 +195,7 @@ fn losses(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Stri
 }
 
 /// Where it happened most, among several CPUs: ` (most, 7, on CPU 3)`, or nothing
-/// where none has more than all others together.
+/// where no CPU has more than every other.
 fn most(facts: &SpeQuality, count: impl Fn(&AuxFacts) -> u64) -> String {
     let cpus = facts
         .cpus

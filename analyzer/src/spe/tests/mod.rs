@@ -1,6 +1,7 @@
 //! Captures of known content: what was planted in them, what perf 7.2 prints of
 //! them, and where perf is wrong. They do not live in this repository.
 
+mod announced;
 mod perf;
 mod truth;
 mod wrong;

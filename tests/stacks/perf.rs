@@ -135,8 +135,8 @@ pub(crate) struct Comparison {
     /// Samples with code in the vdso: perf has it in its own cache, and unwinds
     /// it by what it finds there or not at all.
     pub(crate) in_vdso: u64,
-    /// Samples in the linker's stubs: perf makes up names for them
-    /// (`getppid@plt`), here they have that of the symbol in front (`_init`).
+    /// Samples in the linker's stubs (`getppid@plt`). Before 6.3 perf names them by their
+    /// order, or after the symbol in front (`_init`), which may be another one.
     pub(crate) in_stubs: u64,
     /// Samples in `clone3` or the kernel below it: unwinding from copies perf ends at it
     /// (the thread that begins there has no caller), we go on to who made the thread.

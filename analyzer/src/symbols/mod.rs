@@ -35,6 +35,7 @@ mod minidebug;
 mod names;
 mod needs;
 mod perf_map;
+mod plt;
 mod recorded;
 mod regular;
 mod starts;

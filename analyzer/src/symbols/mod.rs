@@ -30,6 +30,7 @@ mod jitdump;
 mod kallsyms;
 mod kernel;
 mod links;
+mod loaded;
 mod locate;
 mod minidebug;
 mod names;

@@ -133,17 +133,9 @@ impl Capture {
 
     /// Address, latency and data source of every sample, in the order of the file.
     pub(crate) fn accesses(&self) -> Vec<(u64, u64, u64)> {
-        let samples = Samples::new(self.sample_type);
-        let records = self.records().into_iter();
-        records
-            .filter(|(kind, _)| *kind == SAMPLE)
-            .map(|(_, range)| {
-                let record = &self.bytes[range];
-                let (address, source) = samples.read(record);
-                let weight = samples.weight;
-                let latency = weight.map_or(0, |(at, mask)| u64_at(record, at) & mask);
-                (address, latency, source)
-            })
+        let samples = self.sampled().into_iter();
+        samples
+            .map(|it| (it.address, it.latency, it.source))
             .collect()
     }
 

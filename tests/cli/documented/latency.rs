@@ -1,13 +1,12 @@
 //! Documents of `latency`.
 
-use super::page::{Fields, listed, read_page};
+use super::page::{Fields, add_fields, listed, read_page};
 use super::subjects::captures;
 use crate::common::{contend_on, shared_captures, unpacked, workspace};
-use serde_json::Value;
 
 /// Where the page describes the objects of `contend.latency/1`. What groups have of
 /// their distribution is described where that of all accesses is.
-const LATENCY: [(&str, &str); 11] = [
+const LATENCY: [(&str, &str); 12] = [
     ("", "contend.latency/1"),
     ("events", "latency.events"),
     ("baseline", "latency.baseline"),
@@ -17,6 +16,8 @@ const LATENCY: [(&str, &str); 11] = [
     ("groups.buckets", "latency.buckets"),
     ("groups.key", "latency.key"),
     ("rest", "latency.rest"),
+    // As in lines of `contend.c2c`.
+    ("groups.key.object", ""),
     ("capture", ""),
     ("quality", ""),
 ];
@@ -24,35 +25,6 @@ const LATENCY: [(&str, &str); 11] = [
 /// Whether a field is of these documents.
 pub(super) fn is_its(field: &str) -> bool {
     field.starts_with("latency.") || field.starts_with("contend.latency/1")
-}
-
-fn add_fields(fields: &mut Fields, path: &str, value: &Value) {
-    match value {
-        Value::Array(list) => list
-            .iter()
-            .for_each(|value| add_fields(fields, path, value)),
-        // As in lines of `contend.c2c`.
-        Value::Object(_) if path == "groups.key.object" => {}
-        Value::Object(object) => {
-            let section = LATENCY.iter().find(|(known, _)| *known == path);
-            let section = section
-                .unwrap_or_else(|| panic!("{path} is new to this test"))
-                .1;
-            if section.is_empty() {
-                return;
-            }
-            let own = fields.entry(section.to_owned()).or_default();
-            own.extend(object.keys().cloned());
-            for (name, value) in object {
-                let path = match path {
-                    "" => name.clone(),
-                    path => format!("{path}.{name}"),
-                };
-                add_fields(fields, &path, value);
-            }
-        }
-        _ => {}
-    }
 }
 
 #[test]
@@ -78,7 +50,7 @@ fn the_page_and_latency_documents_have_the_same_fields() {
         for by in ["source", "function", "line", "thread", "cpu", "node"] {
             let ended = contend_on(&capture, &["latency", "--json", "--by", by]);
             let what = format!("{by} {}", capture.display());
-            add_fields(&mut fields, "", &ended.json(&what));
+            add_fields(&mut fields, &LATENCY, "", &ended.json(&what));
         }
     }
     // Groups have a distribution of their own.

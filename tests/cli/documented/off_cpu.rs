@@ -1,11 +1,10 @@
 //! Documents of `offcpu`.
 
-use super::page::{Fields, listed, read_page};
+use super::page::{Fields, add_fields, listed, read_page};
 use crate::common::{contend_on, shared_captures, workspace};
-use serde_json::Value;
 
 /// Where the page describes the objects of `contend.offcpu/1`.
-const OFF_CPU: [(&str, &str); 16] = [
+const OFF_CPU: [(&str, &str); 20] = [
     ("", "contend.offcpu/1"),
     ("by_state", "offcpu.by_state"),
     ("threads.by_state", "offcpu.by_state"),
@@ -22,42 +21,15 @@ const OFF_CPU: [(&str, &str); 16] = [
     ("locks.stacks", "offcpu.lock stacks"),
     ("syscalls", "offcpu.syscalls"),
     ("stacks", "offcpu.stacks"),
-];
-const OFF_CPU_WAKERS: [(&str, &str); 2] = [
     ("wakers", "offcpu.wakers"),
     ("wakers.waker", "offcpu.waker"),
+    ("capture", ""),
+    ("quality", ""),
 ];
 
 /// Whether a field is of these documents.
 pub(super) fn is_its(field: &str) -> bool {
     field.starts_with("offcpu.") || field.starts_with("contend.offcpu/1")
-}
-
-fn add_fields(fields: &mut Fields, path: &str, value: &Value) {
-    match value {
-        Value::Array(list) => list
-            .iter()
-            .for_each(|value| add_fields(fields, path, value)),
-        // Those of every document.
-        Value::Object(_) if ["capture", "quality"].contains(&path) => {}
-        Value::Object(object) => {
-            let mut all = OFF_CPU.iter().chain(&OFF_CPU_WAKERS);
-            let section = all.find(|(known, _)| *known == path);
-            let section = section
-                .unwrap_or_else(|| panic!("{path} is new to this test"))
-                .1;
-            let own = fields.entry(section.to_owned()).or_default();
-            own.extend(object.keys().cloned());
-            for (name, value) in object {
-                let path = match path {
-                    "" => name.clone(),
-                    path => format!("{path}.{name}"),
-                };
-                add_fields(fields, &path, value);
-            }
-        }
-        _ => {}
-    }
 }
 
 #[test]
@@ -84,7 +56,12 @@ fn the_page_and_off_cpu_documents_have_the_same_fields() {
             "--symbol-dir",
             binaries.to_str().unwrap(),
         ];
-        add_fields(&mut fields, "", &contend_on(&capture, &args).json(name));
+        add_fields(
+            &mut fields,
+            &OFF_CPU,
+            "",
+            &contend_on(&capture, &args).json(name),
+        );
     }
     let text = std::fs::read_to_string(workspace().join("docs/formats/json.md")).unwrap();
     let mut named = listed(&read_page(&text).fields);

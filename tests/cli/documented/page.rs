@@ -1,5 +1,6 @@
 //! What a page says that documents have.
 
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mark of fields that are reserved.
@@ -52,4 +53,37 @@ pub(super) fn listed(fields: &Fields) -> BTreeSet<String> {
     let all = fields.iter();
     all.flat_map(|(section, names)| names.iter().map(move |name| format!("{section}: {name}")))
         .collect()
+}
+
+/// Adds the fields of the objects in a value by the sections that describe them, which
+/// `sections` has by the objects' paths; no name stands for one that is described for all
+/// documents.
+pub(super) fn add_fields(
+    fields: &mut Fields,
+    sections: &[(&str, &str)],
+    path: &str,
+    value: &Value,
+) {
+    match value {
+        Value::Array(list) => list
+            .iter()
+            .for_each(|value| add_fields(fields, sections, path, value)),
+        Value::Object(object) => {
+            let section = sections.iter().find(|(known, _)| *known == path);
+            let (_, section) = section.unwrap_or_else(|| panic!("{path} is new to this test"));
+            if section.is_empty() {
+                return;
+            }
+            let own = fields.entry((*section).to_owned()).or_default();
+            own.extend(object.keys().cloned());
+            for (name, value) in object {
+                let path = match path {
+                    "" => name.clone(),
+                    path => format!("{path}.{name}"),
+                };
+                add_fields(fields, sections, &path, value);
+            }
+        }
+        _ => {}
+    }
 }

@@ -145,6 +145,26 @@ pub(crate) struct Comparison {
     pub(crate) differences: Vec<String>,
 }
 
+impl Comparison {
+    /// Says what it came to. Of a thousand frames one may differ, and of the samples one
+    /// in a hundred may be in stubs.
+    pub(crate) fn assert_agrees(&self, what: &str, samples: u64) {
+        let differ = match self.differences.is_empty() {
+            true => "",
+            false => "; differ:\n",
+        };
+        eprintln!(
+            "{what}: {} of {} frames equal, {} samples in stubs{differ}{}",
+            self.equal,
+            self.frames,
+            self.in_stubs,
+            self.differences.join("\n")
+        );
+        assert!(self.in_stubs * 100 < samples, "{what}: {}", self.in_stubs);
+        assert!(self.equal * 1000 >= self.frames * 999, "{what}: {self:#?}");
+    }
+}
+
 /// Compares stacks; those through the vdso only where both have it.
 pub(crate) fn compare(perf: &Counted, ours: &Counted, vdso: bool) -> Comparison {
     let ours = as_perf(ours);

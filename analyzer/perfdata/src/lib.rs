@@ -76,7 +76,7 @@ pub use source::{FileSource, Source};
 #[cfg(feature = "read")]
 pub use spe::{
     BadPacket, CpuMetadata, Decoded, Midr, OpClass, Operation, Packet, SpeDecoder, SpeMetadata,
-    SpeRecord, SpeStats, TimeConv, address as spe_address, event as spe_event,
+    SpeRecord, SpeStats, TimeConv, TimeScale, address as spe_address, event as spe_event,
 };
 #[cfg(feature = "read")]
 pub use walk::{Batch, DEFAULT_CHUNK, RawRecord, Records, Segment, WalkDamage, WalkReport, Walker};

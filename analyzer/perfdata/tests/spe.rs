@@ -253,6 +253,45 @@ fn long_chunks_are_read_in_pieces() {
     }
 }
 
+/// What a decoder keeps from one chunk to the next, and how much it reads at once,
+/// changes nothing.
+#[test]
+fn any_size_of_pieces_finds_the_same() {
+    let plans: Vec<SpePlan> = (0..3000).map(load).collect();
+    let mut long = bytes_of(&plans, 64);
+    long[500..700].fill(0xff);
+    let short = bytes_of(&plans[..3], 64);
+    let chunk_of = |length: usize| AuxChunk {
+        pos: 0,
+        segment: 0,
+        place: 0,
+        size: length as u64,
+        available: length as u64,
+        aux_offset: 0,
+        index: 0,
+        tid: -1,
+        cpu: 0,
+    };
+    for bytes in [&long, &short] {
+        let read = |decoder: &mut SpeDecoder| {
+            let mut read = Vec::new();
+            let each = |decoded: Decoded<'_>| {
+                read.push((decoded.offset, told(decoded.record, true)));
+            };
+            let chunk = chunk_of(bytes.len());
+            let stats = decoder.chunk(&chunk, bytes, each).unwrap();
+            (read, stats)
+        };
+        let usual = read(&mut SpeDecoder::default());
+        assert!(usual.1.records > 0);
+        for size in [0, 1, 70_000, usize::MAX] {
+            let mut decoder = SpeDecoder::in_pieces(size);
+            assert!(read(&mut decoder) == usual, "{size}");
+            assert!(read(&mut decoder) == usual, "{size}, again");
+        }
+    }
+}
+
 /// Where a chunk begins in the AUX area is a number of the file, which may be any.
 #[test]
 fn an_area_may_end_where_words_do() {

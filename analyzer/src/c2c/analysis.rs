@@ -199,7 +199,9 @@ pub fn analyze(capture: &mut Capture, options: Options<'_>) -> Result<Analysis> 
         }
         _ => None,
     };
-    let sums = lines.sums(&first.shards, sort, excess.as_ref(), show_all);
+    let sums = capture
+        .pool()
+        .install(|| lines.sums(&first.shards, sort, excess.as_ref(), show_all));
     let (shared_lines, shared, unmapped_data) =
         (sums.shared_lines, sums.shared.clone(), sums.unmapped);
     let shown = lines.shown(&first.shards, sums, show_all);

@@ -9,8 +9,11 @@ const FEW: usize = 16;
 
 /// A set of numbers below 65,536. Most rows are one thread's, so most sets have
 /// a few members: those take two bytes each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct IdSet {
+    /// The one that came last: mostly it comes again. Arm SPE's samples come by CPU,
+    /// and most sets have one member.
+    last: Option<u16>,
     /// In ascending order, while there are few.
     few: Vec<u16>,
     /// A bit for each number, once there are more.
@@ -27,12 +30,16 @@ impl IdSet {
 
     #[inline]
     fn insert_small(&mut self, id: u16) {
+        if self.last != Some(id) {
+            self.last = Some(id);
+            self.insert_other(id);
+        }
+    }
+
+    #[inline(never)]
+    fn insert_other(&mut self, id: u16) {
         if !self.words.is_empty() {
             return self.set(id);
-        }
-        // Most sets have one member.
-        if self.few.first() == Some(&id) {
-            return;
         }
         if let Err(place) = self.few.binary_search(&id) {
             if self.few.len() < FEW {

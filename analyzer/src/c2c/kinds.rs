@@ -8,6 +8,7 @@ use super::counts::{LineDelta, line_delta};
 use super::part::mean_of;
 use super::uses::Use;
 use crate::memory::{Class, Counters, Delta};
+use crate::spe::SpeOp;
 use contend_perfdata::DataSrc;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
@@ -73,11 +74,36 @@ pub(super) struct Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct KindId(u32);
 
+/// A data source as it is told, where perf may have another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToldSource {
+    pub(super) src: DataSrc,
+    /// [`crate::spe::SpeOp::source_hint`]: makes its kind faster to find, and changes
+    /// nothing in what is found.
+    pub(super) hint: u16,
+}
+
+impl ToldSource {
+    /// That of an operation.
+    #[inline]
+    pub(super) fn of(op: &SpeOp<'_>) -> Self {
+        Self {
+            src: op.told,
+            hint: op.source_hint,
+        }
+    }
+}
+
+/// A data source as perf has it and as it is told, and whether the address is known;
+/// nothing of the last where none was met.
+type MetTold = (DataSrc, DataSrc, Option<bool>);
+
 /// The kinds that one thread has met.
 pub(super) struct Kinds {
     cache: Vec<(u64, u32)>,
-    /// The same for samples whose data source perf has other than it is told.
-    told_cache: Vec<(u64, u64, u32)>,
+    /// The same for samples whose data source perf may have other than it is told, by
+    /// their hints; empty where no such samples are.
+    told_cache: Vec<(MetTold, KindId)>,
     interned: HashMap<(Delta, Option<Class>, bool), u32>,
     kinds: Vec<Kind>,
     folded: Totals,
@@ -108,26 +134,28 @@ impl Kinds {
         id
     }
 
-    /// The kind of a sample whose data source is `src` for perf's counters and
-    /// `told` for everything else.
-    #[inline]
-    pub(super) fn of_told(&mut self, src: DataSrc, told: DataSrc, has_addr: bool) -> KindId {
-        if src == told {
-            return self.of(src, has_addr);
+    /// The kind of a sample whose data source is `src` for perf's counters and that
+    /// of `told` for everything else.
+    #[inline(always)]
+    pub(super) fn of_told(&mut self, src: DataSrc, told: ToldSource, has_addr: bool) -> KindId {
+        let key = (src, told.src, Some(has_addr));
+        let met = self.told_cache.get(usize::from(told.hint) % CACHE_SLOTS);
+        match met {
+            Some((known, id)) if *known == key => *id,
+            _ => self.meet_told(src, told, has_addr),
         }
-        if self.told_cache.is_empty() {
-            self.told_cache = vec![(0, 0, 0); CACHE_SLOTS];
-        }
-        let key = (src.0 & RELEVANT) | VALID | if has_addr { HAS_ADDR } else { 0 };
-        let told_key = told.0 & RELEVANT;
-        let mixed = key ^ told_key.rotate_left(29);
-        let slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
-        let (cached, cached_told, id) = self.told_cache[slot];
-        if (cached, cached_told) == (key, told_key) {
-            return KindId(id);
-        }
-        let id = self.intern(src, told, has_addr);
-        self.told_cache[slot] = (key, told_key, id.0);
+    }
+
+    #[inline(never)]
+    fn meet_told(&mut self, src: DataSrc, told: ToldSource, has_addr: bool) -> KindId {
+        let id = if src == told.src {
+            self.of(src, has_addr)
+        } else {
+            self.intern(src, told.src, has_addr)
+        };
+        self.told_cache.resize(CACHE_SLOTS, Default::default());
+        let slot = usize::from(told.hint) % CACHE_SLOTS;
+        self.told_cache[slot] = ((src, told.src, Some(has_addr)), id);
         id
     }
 
@@ -194,7 +222,7 @@ impl Kinds {
 
     fn fold(&mut self) {
         self.cache.fill((0, 0));
-        self.told_cache.fill((0, 0, 0));
+        self.told_cache.clear();
         self.interned.clear();
         for kind in self.kinds.drain(..) {
             self.folded.counters.add_delta(&kind.delta, kind.count);
@@ -210,5 +238,34 @@ impl Kinds {
     pub(super) fn into_totals(mut self) -> Totals {
         self.fold();
         self.folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the hint says, a sample gets the kind of its own data sources.
+    #[test]
+    fn hints_change_no_kind() {
+        let load = |level: u64| DataSrc(0x02 | level << 5);
+        let mut kinds = Kinds::new();
+        for hint in [0, 0, 7, 1023, u16::MAX] {
+            for (src, told) in [(0x08, 0x08), (0x08, 0x40), (0x40, 0x08), (0x20, 0x20)] {
+                let told = ToldSource {
+                    src: load(told),
+                    hint,
+                };
+                for has_addr in [true, false] {
+                    let kind = kinds.of_told(load(src), told, has_addr);
+                    let kind = kinds.get(kind);
+                    assert_eq!(kind.delta, Delta::of(load(src), has_addr));
+                    assert_eq!(kind.class, Class::of(told.src));
+                }
+            }
+        }
+        kinds.fold();
+        let nothing = kinds.of_told(DataSrc(0), ToldSource::default(), false);
+        assert_eq!(kinds.get(nothing).class, Class::of(DataSrc(0)));
     }
 }

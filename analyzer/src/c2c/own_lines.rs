@@ -126,28 +126,27 @@ impl OwnLines {
         self.busy.drain(..)
     }
 
-    /// Guesses the places of the lines of a block of samples, and reads a word of
-    /// each line, so that the processor fetches all of them at once: a look-up
-    /// that waits for its line keeps the next one waiting.
+    /// Guesses the place of the line of a sample.
     #[inline]
-    pub(super) fn fetch<'a>(&self, keys: impl Iterator<Item = &'a RawKey>) -> [Place; BLOCK] {
-        let mut places = [Place::default(); BLOCK];
-        let mut count = 0;
-        for (place, key) in places.iter_mut().zip(keys) {
-            place.hash = key.hash_with(&self.hashing);
-            let first = self.index.iter_hash(place.hash).next();
-            place.number = first.map_or(0, |&number| number);
-            count += 1;
+    pub(super) fn guess(&self, key: &RawKey) -> Place {
+        let hash = key.hash_with(&self.hashing);
+        let first = self.index.iter_hash(hash).next();
+        Place {
+            hash,
+            number: first.map_or(0, |&number| number),
         }
-        let words = places[..count].iter().map(|place| {
-            let line = self.lines.get(place.number as usize);
-            line.map_or(0, |line| line.last_time)
-        });
-        std::hint::black_box(words.fold(0, |all, word| all ^ word));
-        places
     }
 
-    /// Files one sample of the block, whose lines have been fetched; returns the
+    /// A word of the line at a place. To read one of each line of a block makes the
+    /// processor fetch all of them at once: a look-up that waits for its line keeps
+    /// the next one waiting.
+    #[inline]
+    pub(super) fn word_at(&self, place: Place) -> u64 {
+        let line = self.lines.get(place.number as usize);
+        line.map_or(0, |line| line.last_time)
+    }
+
+    /// Files one sample of a block, whose lines have been fetched; returns the
     /// number of its line among the hot ones, from 1 up, or 0. After a block comes
     /// [`Self::shrink`].
     #[inline]
@@ -271,7 +270,8 @@ mod tests {
                 },
             );
             let worker = &mut workers[step as usize % 2];
-            let [place, ..] = worker.fetch([&key].into_iter());
+            let place = worker.guess(&key);
+            worker.word_at(place);
             let hot = worker.add(place, key, at, &kinds.get(kind).line, &shared);
             assert_eq!(hot, 0, "nobody told of hot lines");
             worker.shrink(&shared);

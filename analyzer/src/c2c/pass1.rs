@@ -3,9 +3,9 @@
 
 use super::code_pages::CodePages;
 use super::early::{EarlyRows, HotLines, Versions};
-use super::kinds::{Kind, KindId, Kinds, Totals};
+use super::kinds::{Kind, KindId, Kinds, ToldSource, Totals};
 use super::lines::{RawKey, RawLine};
-use super::own_lines::{BLOCK, OwnLines};
+use super::own_lines::{BLOCK, OwnLines, Place};
 use super::rows::{Filed, RowKeys, Rows};
 use super::shards::RawLines;
 use crate::capture::Capture;
@@ -14,7 +14,7 @@ use crate::spe::{Ops, SpeSums, SpeTrace};
 use crate::survey::{SAMPLE, Survey};
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, Batch, DataSrc, EventTable, MemorySample, WalkReport};
+use contend_perfdata::{At, Batch, EventTable, MemorySample, WalkReport};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,9 +56,7 @@ struct Worker {
     metric: u64,
     filtered: u64,
     block: [Taken; BLOCK],
-    /// The data sources as they are told, where perf has others.
-    told: [DataSrc; BLOCK],
-    /// Whether perf has others.
+    /// Whether perf has other data sources than are told.
     has_told: bool,
     /// How many of the block are there.
     filled: usize,
@@ -70,6 +68,12 @@ struct Taken {
     sample: MemorySample,
     key: RawKey,
     pos: u64,
+    /// The data source as it is told, where perf has others.
+    told: ToldSource,
+    kind: KindId,
+    place: Place,
+    /// The number of its line among the hot ones, from 1 up, or 0.
+    hot: u16,
 }
 
 impl Taken {
@@ -97,7 +101,6 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
             metric: 0,
             filtered: 0,
             block: [Taken::default(); BLOCK],
-            told: [DataSrc(0); BLOCK],
             has_told: false,
             filled: 0,
         },
@@ -142,7 +145,10 @@ pub(super) fn run(capture: &mut Capture, task: &Task<'_>) -> Result<Found> {
     }
     capture.pool().install(|| {
         let workers = workers.par_iter_mut();
-        workers.for_each(|worker| worker.lines.finish(&table));
+        workers.for_each(|worker| {
+            worker.lines.finish(&table);
+            worker.rows.settle();
+        });
     });
     let mut totals = Totals::default();
     let mut code = CodePages::new();
@@ -227,7 +233,7 @@ impl Worker {
             taken.sample = op.sample();
             taken.key = RawKey::new(&taken.sample, op.mode as u16, task.line_size);
             taken.pos = op.at.pos;
-            self.told[place] = op.told;
+            taken.told = ToldSource::of(op);
             if !takes_all && !is_accepted(filter, taken) {
                 self.filtered += 1;
                 return;
@@ -246,38 +252,37 @@ impl Worker {
     /// hands than the processor has registers.
     #[inline(never)]
     fn take(&mut self, task: &Task<'_>, table: &RawLines) {
-        let taken = &self.block[..self.filled.min(BLOCK)];
+        let block = &mut self.block[..self.filled.min(BLOCK)];
         self.filled = 0;
-        let mut kinds = [KindId::default(); BLOCK];
-        if self.has_told {
-            let steps = kinds.iter_mut().zip(taken).zip(&self.told);
-            for ((kind, Taken { sample, .. }), &told) in steps {
-                *kind = self.kinds.of_told(sample.data_src, told, sample.addr != 0);
-                self.kinds.count(*kind, sample.weight);
-            }
-        } else {
-            for (kind, Taken { sample, .. }) in kinds.iter_mut().zip(taken) {
-                *kind = self.kinds.of(sample.data_src, sample.addr != 0);
-                self.kinds.count(*kind, sample.weight);
-            }
+        for taken in &mut *block {
+            let (src, has_addr) = (taken.sample.data_src, taken.sample.addr != 0);
+            taken.kind = if self.has_told {
+                self.kinds.of_told(src, taken.told, has_addr)
+            } else {
+                self.kinds.of(src, has_addr)
+            };
+            self.kinds.count(taken.kind, taken.sample.weight);
         }
-        let places = self.lines.fetch(taken.iter().map(|taken| &taken.key));
-        let mut hot = [0; BLOCK];
-        let steps = kinds.iter().zip(taken).zip(places).zip(&mut hot);
-        for (((&kind, taken), place), hot) in steps {
-            let delta = &self.kinds.get(kind).line;
-            *hot = self.lines.add(place, taken.key, taken.at(), delta, table);
+        for taken in &mut *block {
+            taken.place = self.lines.guess(&taken.key);
+        }
+        let words = block.iter().map(|taken| self.lines.word_at(taken.place));
+        std::hint::black_box(words.fold(0, |all, word| all ^ word));
+        for taken in &mut *block {
+            let delta = &self.kinds.get(taken.kind).line;
+            let (place, key, at) = (taken.place, taken.key, taken.at());
+            taken.hot = self.lines.add(place, key, at, delta, table);
         }
         self.lines.shrink(table);
-        for (&kind, taken) in kinds.iter().zip(taken) {
-            if self.kinds.get(kind).is_looked_up {
+        for taken in &*block {
+            if self.kinds.get(taken.kind).is_looked_up {
                 let Taken { sample, .. } = taken;
                 self.code.note(sample.pid, sample.ip, taken.at());
             }
         }
-        for ((&kind, taken), hot) in kinds.iter().zip(taken).zip(hot) {
-            if let Some(number) = hot.checked_sub(1) {
-                let kind = self.kinds.get(kind);
+        for taken in &*block {
+            if let Some(number) = taken.hot.checked_sub(1) {
+                let kind = self.kinds.get(taken.kind);
                 file(&mut self.rows, number.into(), task, taken, kind);
             }
         }

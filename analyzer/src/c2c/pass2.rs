@@ -4,7 +4,7 @@
 use super::code_pages::{CodePage, PAGE};
 use super::early::Versions;
 use super::identity::LineId;
-use super::kinds::Kinds;
+use super::kinds::{KindId, Kinds, ToldSource};
 use super::lines::{RawKey, RawLine};
 use super::replay::Replay;
 use super::rows::{Filed, RowKey, RowKeys, Rows};
@@ -16,7 +16,7 @@ use crate::spe::{Ops, SpeTrace};
 use crate::survey::SAMPLE;
 use crate::topology::Topology;
 use anyhow::Result;
-use contend_perfdata::{At, Batch, CpuMode, DataSrc, EventTable, MemorySample};
+use contend_perfdata::{At, Batch, CpuMode, EventTable, MemorySample};
 use foldhash::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -149,7 +149,7 @@ pub(super) fn resolve_varying(
         if !varying.contains(&key) {
             return;
         }
-        let kind = kinds.of_told(sample.data_src, found.told, sample.addr != 0);
+        let kind = found.kind(kinds);
         let id = line_of(space, sample, key, at);
         let line = lines.entry(id).or_insert_with(|| RawLine::new(key, at));
         line.file(key, at);
@@ -196,10 +196,20 @@ fn line_of(space: &AddressSpace, sample: &MemorySample, key: RawKey, at: At) -> 
 /// A sample that is looked for.
 struct Found<'a> {
     sample: &'a MemorySample,
-    /// Its data source as it is told; perf may have another.
-    told: DataSrc,
+    /// Its data source as it is told, where perf may have another.
+    told: Option<ToldSource>,
     misc: u16,
     at: At,
+}
+
+impl Found<'_> {
+    fn kind(&self, kinds: &mut Kinds) -> KindId {
+        let (src, has_addr) = (self.sample.data_src, self.sample.addr != 0);
+        match self.told {
+            Some(told) => kinds.of_told(src, told, has_addr),
+            None => kinds.of(src, has_addr),
+        }
+    }
 }
 
 /// Calls `each` with every operation that perf takes for a memory sample, whose
@@ -219,7 +229,7 @@ fn each_operation(
         if takes_all || filter.accepts(&sample, op.at) {
             each(&Found {
                 sample: &sample,
-                told: op.told,
+                told: Some(ToldSource::of(op)),
                 misc: op.mode as u16,
                 at: op.at,
             });
@@ -265,7 +275,7 @@ fn each_sample(
         if takes_all || filter.accepts(&sample, at) {
             each(&Found {
                 sample: &sample,
-                told: sample.data_src,
+                told: None,
                 misc: record.misc,
                 at,
             });
@@ -292,10 +302,7 @@ impl Details {
 
     fn file(&mut self, found: &Found<'_>, version: u32, plan: &Plan<'_>, kinds: &mut Kinds) {
         let Found {
-            sample,
-            told,
-            misc,
-            at,
+            sample, misc, at, ..
         } = *found;
 
         let key = RawKey::new(sample, misc, plan.line_size);
@@ -312,7 +319,7 @@ impl Details {
             }
             None => None,
         };
-        let kind = kinds.of_told(sample.data_src, told, sample.addr != 0);
+        let kind = found.kind(kinds);
         let kind = kinds.get(kind);
         let code_is_mapped = !kind.is_looked_up || plan.code_is_mapped(sample, at);
         if !code_is_mapped {

@@ -25,7 +25,11 @@ pub(super) struct Shown {
     pub(super) raw: Vec<RawRef>,
 }
 
+/// So many lines a thread goes over before it looks for more.
+const GROUPS_AT_ONCE: usize = 4096;
+
 /// Sums over all lines, and which of them have what lines are chosen by.
+#[derive(Default)]
 pub(super) struct Sums {
     /// How many lines are shared, and perf's counters of them.
     pub(super) shared_lines: u64,
@@ -36,6 +40,16 @@ pub(super) struct Sums {
     metric: u64,
     /// The metric of every line that may be shown.
     candidates: Vec<(u64, (u32, u32))>,
+}
+
+impl Sums {
+    /// Adds those of the lines that come next.
+    fn join(&mut self, next: Self) {
+        self.shared_lines += next.shared_lines;
+        self.shared.merge(&next.shared);
+        self.unmapped += next.unmapped;
+        self.candidates.extend(next.candidates);
+    }
 }
 
 /// All lines in the order in which perf breaks ties: each a run of raw lines.
@@ -107,7 +121,8 @@ impl Lines {
         counts
     }
 
-    /// Goes over all lines once.
+    /// Goes over all lines once, on the threads of the current pool: a table of lines
+    /// is larger than a cache.
     pub(super) fn sums(
         &self,
         shards: &[Vec<RawLine>],
@@ -115,14 +130,33 @@ impl Lines {
         excess: Option<&Excess>,
         show_all: bool,
     ) -> Sums {
-        let mut sums = Sums {
-            shared_lines: 0,
-            shared: Counters::default(),
-            unmapped: 0,
-            metric: 0,
-            candidates: Vec::new(),
+        let parts: Vec<Sums> = self
+            .groups
+            .par_chunks(GROUPS_AT_ONCE)
+            .map(|groups| self.sums_of(groups, shards, sort, excess, show_all))
+            .collect();
+        let mut sums = Sums::default();
+        for part in parts {
+            sums.join(part);
+        }
+        sums.metric = match excess {
+            Some(excess) => excess.total,
+            None => sort.metric(&sums.shared),
         };
-        for &group in &self.groups {
+        sums
+    }
+
+    /// The sums of some lines, without the metric of all.
+    fn sums_of(
+        &self,
+        groups: &[(u32, u32)],
+        shards: &[Vec<RawLine>],
+        sort: Sort,
+        excess: Option<&Excess>,
+        show_all: bool,
+    ) -> Sums {
+        let mut sums = Sums::default();
+        for &group in groups {
             let counts = self.counts(shards, group);
             if counts.is_shared() {
                 sums.shared_lines += 1;
@@ -144,10 +178,6 @@ impl Lines {
                 sums.candidates.push((metric, group));
             }
         }
-        sums.metric = match excess {
-            Some(excess) => excess.total,
-            None => sort.metric(&sums.shared),
-        };
         sums
     }
 

@@ -193,6 +193,12 @@ impl Rows {
         self.rows.len()
     }
 
+    /// Does what each thread can do before one merges all.
+    pub(super) fn settle(&mut self) {
+        let rows = self.rows.iter_mut();
+        rows.for_each(|(_, row)| row.part.latencies.settle());
+    }
+
     /// Adds what another thread has filed.
     pub(super) fn merge(&mut self, other: Self) {
         for ((line, key), row) in other.rows {

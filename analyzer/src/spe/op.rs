@@ -64,6 +64,9 @@ pub(crate) struct SpeOp<'a> {
     pub(crate) perf_src: DataSrc,
     /// The data source as the record tells it: see [`SpeOp::class`].
     pub(crate) told: DataSrc,
+    /// A number below 1024 that mostly is the same where both data sources are, and
+    /// another where they are not.
+    pub(crate) source_hint: u16,
 }
 
 impl SpeOp<'_> {

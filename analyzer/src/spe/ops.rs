@@ -4,7 +4,7 @@ use super::core::Core;
 use super::cpus::Turns;
 use super::loss::{AuxSeen, Buffer, Owner};
 use super::op::{Attribution, SpeOp};
-use super::sources::{Sources, Told};
+use super::sources::Sources;
 use super::sums::{ChunkSums, SpeSums};
 use super::trace::SpeTrace;
 use contend_perfdata::{At, AuxChunk, CpuMode, MemorySample, Source, SpeDecoder, SpeRecord};
@@ -37,8 +37,8 @@ impl Ops<'_> {
         let mut sums = ChunkSums::new();
         let sources = &mut *self.sources;
         let stats = self.decoder.chunk(self.chunk, self.source, |decoded| {
-            let (op, is_known) = view.op(decoded.record, decoded.offset, sources);
-            sums.add(&op, is_known);
+            let op = view.op(decoded.record, decoded.offset, sources);
+            sums.add(&op);
             each(&op);
         });
         match stats {
@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     }
 
     #[inline(always)]
-    fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> (SpeOp<'a>, bool) {
+    fn op(&mut self, record: &SpeRecord, offset: u64, sources: &mut Sources) -> SpeOp<'a> {
         let trace = self.trace;
         let time = record
             .timestamp()
@@ -137,13 +137,10 @@ impl<'a> View<'a> {
         let (pid, tid, by) = self.thread(record, time, at);
         let operation = record.operation();
         let (code, events) = (record.source(), record.events());
-        let Told {
-            perf_src,
-            told,
-            is_known,
-        } = sources.of(self.core, self.core_number, operation, code, events);
-        let ip = record.pc().unwrap_or(0);
-        let op = SpeOp {
+        let means = sources.of(self.core, self.core_number, operation, code, events);
+        let (perf_src, told, source_hint) = (means.perf_src, means.told, means.hint);
+        let (ip, addr, phys_addr) = record.addresses_or_zero();
+        SpeOp {
             at,
             time,
             cpu: cpu.unwrap_or(MemorySample::NO_CPU),
@@ -156,8 +153,8 @@ impl<'a> View<'a> {
                 CpuMode::User
             },
             ip,
-            addr: record.data_address().unwrap_or(0),
-            phys_addr: record.physical_address().unwrap_or(0),
+            addr,
+            phys_addr,
             operation,
             events,
             code,
@@ -167,8 +164,8 @@ impl<'a> View<'a> {
             translation: record.translation_latency(),
             perf_src,
             told,
-        };
-        (op, is_known)
+            source_hint,
+        }
     }
 
     /// Whose operation it was: the record's own word first, then the switches of

@@ -1,7 +1,7 @@
 //! What is counted while operations are decoded.
 
 use super::op::{Attribution, SpeOp};
-use contend_perfdata::{OpClass, SpeStats};
+use contend_perfdata::{OpClass, Operation, SpeStats};
 use std::collections::BTreeMap;
 
 /// Kinds of attribution.
@@ -52,6 +52,16 @@ impl SpeSums {
         self.operations.iter().map(|(&key, &count)| (key, count))
     }
 
+    /// Counts so many records of an operation.
+    pub(super) fn count(&mut self, operation: Operation, count: u64) {
+        let key = (operation.op_class(), operation.is_store());
+        *self.operations.entry(key).or_default() += count;
+        self.atomic += if operation.is_atomic() { count } else { 0 };
+        self.exclusive += if operation.is_exclusive() { count } else { 0 };
+        let is_ordered = operation.is_acquire_release();
+        self.acquire_release += if is_ordered { count } else { 0 };
+    }
+
     /// Time of the first and of the last record, in ns.
     pub(crate) fn times(&self) -> Option<(u64, u64)> {
         let times = self.cpus.values().filter_map(|cpu| cpu.times);
@@ -95,49 +105,35 @@ fn join(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
 }
 
 /// The counts of one chunk, which are added to the sums at its end: counting by
-/// keys for every record would take longer than decoding it.
+/// keys for every record would take longer than decoding it. What its operation and
+/// data source tell is counted by [`super::sources::Sources`].
 pub(super) struct ChunkSums {
     by: [u64; ATTRIBUTIONS],
-    operations: [[u32; 256]; 3],
     timeless: u64,
     first: u64,
     last: u64,
-    no_source: u64,
-    unknown_source: u64,
 }
 
 impl ChunkSums {
     pub(super) fn new() -> Self {
         Self {
             by: [0; ATTRIBUTIONS],
-            operations: [[0; 256]; 3],
             timeless: 0,
             first: u64::MAX,
             last: 0,
-            no_source: 0,
-            unknown_source: 0,
         }
     }
 
-    /// Counts an operation; `is_known` tells whether the table of its core has its
-    /// number, or there is no table.
+    /// Counts an operation.
     #[inline(always)]
-    pub(super) fn add(&mut self, op: &SpeOp<'_>, is_known: bool) {
+    pub(super) fn add(&mut self, op: &SpeOp<'_>) {
         self.by[op.by as usize] += 1;
-        let operation = op.operation;
-        let class = usize::from(operation.class).min(2);
-        let count = &mut self.operations[class][usize::from(operation.payload)];
-        *count = count.saturating_add(1);
         match op.time {
             Some(time) => {
                 self.first = self.first.min(time);
                 self.last = self.last.max(time);
             }
             None => self.timeless += 1,
-        }
-        if operation.is_load() {
-            self.no_source += u64::from(op.code.is_none());
-            self.unknown_source += u64::from(op.code.is_some() && !is_known);
         }
     }
 
@@ -147,24 +143,7 @@ impl ChunkSums {
         for (count, more) in sums.by.iter_mut().zip(self.by) {
             *count += more;
         }
-        for (class, counts) in (0..).zip(&self.operations) {
-            for (payload, &count) in (0..=u8::MAX).zip(counts) {
-                if count == 0 {
-                    continue;
-                }
-                let count = u64::from(count);
-                let operation = contend_perfdata::Operation { class, payload };
-                let key = (operation.op_class(), operation.is_store());
-                *sums.operations.entry(key).or_default() += count;
-                sums.atomic += if operation.is_atomic() { count } else { 0 };
-                sums.exclusive += if operation.is_exclusive() { count } else { 0 };
-                let is_ordered = operation.is_acquire_release();
-                sums.acquire_release += if is_ordered { count } else { 0 };
-            }
-        }
         sums.timeless += self.timeless;
-        sums.no_source += self.no_source;
-        sums.unknown_source += self.unknown_source;
         let times = (self.first <= self.last).then_some((self.first, self.last));
         let records = stats.records;
         sums.cpus

@@ -11,7 +11,7 @@ use super::sums::SpeSums;
 use super::tasks::Tasks;
 use crate::capture::Capture;
 use anyhow::{Context, Result};
-use contend_perfdata::{AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeConv};
+use contend_perfdata::{AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeScale};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) struct SpeTrace {
     pub(super) metadata: Option<SpeMetadata>,
-    pub(super) conv: Option<TimeConv>,
+    pub(super) conv: Option<TimeScale>,
     pub(super) cores: Vec<Core>,
     /// The core of each CPU that the metadata name, as a place in `cores`.
     pub(super) cpu_cores: BTreeMap<u32, usize>,
@@ -103,7 +103,7 @@ impl SpeTrace {
         });
         Ok(Some(Self {
             metadata: metadata.clone(),
-            conv: aux.time_conv,
+            conv: aux.time_conv.map(|conv| conv.ready()),
             cores,
             cpu_cores,
             other_core,
@@ -198,6 +198,7 @@ impl SpeTrace {
                     lock(&error).get_or_insert(cause);
                 }
             }
+            sources.finish(&mut sums);
             (state, sums)
         });
         if let Some(error) = error.into_inner().unwrap_or_else(PoisonError::into_inner) {

@@ -49,24 +49,28 @@ impl SpeDecoder {
         let piece = piece.unwrap_or(WINDOW).max(2 * MARGIN);
         let mut decoder = Decoder::new(chunk.aux_offset, shapes);
         let length = chunk.available;
-        window.clear();
-        let mut offset = 0;
+        // It keeps its length: to fill it up with zeros again for each piece takes time.
+        let most = length.min(piece as u64) as usize;
+        if window.len() < most {
+            window.resize(most, 0);
+        }
+        let (mut offset, mut kept) = (0, 0);
         loop {
             // What is left of the piece before stays in front.
-            let kept = window.len();
             let wanted = (length - (offset + kept as u64)).min((piece - kept) as u64);
-            window.resize(kept + wanted as usize, 0);
-            let from = chunk.place + offset + kept as u64;
-            let filled = source.fill_at(from, &mut window[kept..])?;
-            window.truncate(kept + filled);
+            let free = &mut window[kept..kept + wanted as usize];
+            let filled = source.fill_at(chunk.place + offset + kept as u64, free)?;
+            let bytes = &window[..kept + filled];
             // A file may have become shorter while it was read.
-            let end = offset + window.len() as u64;
+            let end = offset + bytes.len() as u64;
             let is_last = end >= length || (filled as u64) < wanted;
-            let done = decoder.piece(window, offset, is_last, &mut each);
+            let done = decoder.piece(bytes, offset, is_last, &mut each);
             if is_last {
                 return Ok(decoder.finish(end));
             }
-            window.drain(..done);
+            let left = done..bytes.len();
+            kept = left.len();
+            window.copy_within(left, 0);
             offset += done as u64;
         }
     }

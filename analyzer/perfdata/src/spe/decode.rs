@@ -39,6 +39,16 @@ pub struct Decoded<'a> {
     pub offset: u64,
 }
 
+/// What stands at a place.
+enum Found {
+    /// A whole record, and where the next one begins.
+    Record(SpeRecord, usize),
+    /// Damage, up to this place.
+    Damage(usize),
+    /// Nothing that ends in this piece: so many of its bytes are done with.
+    Nothing(usize),
+}
+
 /// Decodes the bytes of one chunk, a piece after the other.
 pub(super) struct Decoder<'a> {
     /// Where the chunk begins in the AUX area.
@@ -78,7 +88,6 @@ impl<'a> Decoder<'a> {
         let area = self.area.wrapping_add(offset);
         let margin = if is_last { 0 } else { MARGIN };
         let limit = bytes.len().saturating_sub(margin);
-        let mut record = SpeRecord::default();
         let mut at = 0;
         if let Some(from) = self.lost_from.take() {
             at = self.search(bytes, 0, 0, area, is_last);
@@ -93,63 +102,85 @@ impl<'a> Decoder<'a> {
                 at += zeros(&bytes[at..]);
                 continue;
             }
-            // Where the damaged record seems to end, and what of it is no packet.
-            let mut seems = None;
-            let known = self.shapes.read(bytes, at, &mut record);
-            let ended = match known {
-                Some(end) => Ended::Whole(end),
-                None => assemble(bytes, at, area, &mut record),
-            };
-            let damage = match ended {
-                Ended::Whole(end) => {
-                    let next = end + resync::padding(bytes, end);
-                    let place = area.wrapping_add(next as u64);
-                    // Of long padding not all was passed over.
-                    let is_padded = bytes.get(next).is_none_or(|&byte| byte == 0);
-                    let fits = is_padded || self.stride.fits(place);
-                    if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
-                        self.stride.learn(area.wrapping_add(at as u64));
-                        if known.is_none() {
-                            self.shapes.learn(&bytes[at..end], &record);
-                        }
-                        self.stats.records += 1;
-                        each(Decoded {
-                            record: &record,
-                            offset: offset + at as u64,
-                        });
-                        at = next;
-                        continue;
-                    }
-                    seems = Some(next);
-                    end.saturating_sub(1)
+            // `each` is called in one place, or it would not be written out here.
+            let known = self.known(bytes, at, area);
+            let (record, next) = match known.map_or_else(
+                || self.unknown(bytes, at, offset, area, is_last),
+                |(record, next)| Found::Record(record, next),
+            ) {
+                Found::Record(record, next) => (record, next),
+                Found::Damage(behind) => {
+                    at = behind;
+                    continue;
                 }
-                Ended::Cut if is_last => {
-                    self.stats.cut += 1;
-                    self.stats.cut_bytes += (bytes.len() - at) as u64;
-                    return bytes.len();
-                }
-                // A record is shorter than the margin.
-                Ended::Cut => at,
-                Ended::Bad(bad) => bad,
+                Found::Nothing(done) => return done,
             };
-            self.stats.damaged += 1;
-            let start = at;
-            // Its beginning may be missing alone.
-            let seems = seems.filter(|&next| {
-                let fits = self.stride.fits(area.wrapping_add(next as u64));
-                fits && (next >= bytes.len() || resync::whole(bytes, next, area).is_some())
+            self.stride.learn(area.wrapping_add(at as u64));
+            self.stats.records += 1;
+            each(Decoded {
+                record: &record,
+                offset: offset + at as u64,
             });
-            at = match seems {
-                Some(next) => next.min(bytes.len()),
-                None => self.search(bytes, start, damage, area, is_last),
-            };
-            if self.lost_from.is_some() {
-                self.lost_from = Some(offset + start as u64);
-                return at;
-            }
-            self.stats.skipped_bytes += (at - start) as u64;
+            at = next;
         }
         at.min(bytes.len())
+    }
+
+    /// A record of a known shape, and where the next one begins; absent where there is
+    /// more to look at.
+    #[inline(always)]
+    fn known(&self, bytes: &[u8], at: usize, area: u64) -> Option<(SpeRecord, usize)> {
+        let (record, end) = self.shapes.read(bytes, at)?;
+        let next = end + resync::padding(bytes, end);
+        let fits = self.stride.fits(area.wrapping_add(next as u64));
+        fits.then_some((record, next))
+    }
+
+    /// What stands at `at`, packet by packet.
+    #[inline(never)]
+    fn unknown(&mut self, bytes: &[u8], at: usize, offset: u64, area: u64, is_last: bool) -> Found {
+        // Where the damaged record seems to end, and what of it is no packet.
+        let mut seems = None;
+        let mut record = SpeRecord::default();
+        let damage = match assemble(bytes, at, area, &mut record) {
+            Ended::Whole(end) => {
+                let next = end + resync::padding(bytes, end);
+                let place = area.wrapping_add(next as u64);
+                // Of long padding not all was passed over.
+                let is_padded = bytes.get(next).is_none_or(|&byte| byte == 0);
+                let fits = is_padded || self.stride.fits(place);
+                if record.is_whole() && (fits || self.is_unaligned(bytes, next, area)) {
+                    self.shapes.learn(&bytes[at..end], &record);
+                    return Found::Record(record, next);
+                }
+                seems = Some(next);
+                end.saturating_sub(1)
+            }
+            Ended::Cut if is_last => {
+                self.stats.cut += 1;
+                self.stats.cut_bytes += (bytes.len() - at) as u64;
+                return Found::Nothing(bytes.len());
+            }
+            // A record is shorter than the margin.
+            Ended::Cut => at,
+            Ended::Bad(bad) => bad,
+        };
+        self.stats.damaged += 1;
+        // Its beginning may be missing alone.
+        let seems = seems.filter(|&next| {
+            let fits = self.stride.fits(area.wrapping_add(next as u64));
+            fits && (next >= bytes.len() || resync::whole(bytes, next, area).is_some())
+        });
+        let behind = match seems {
+            Some(next) => next.min(bytes.len()),
+            None => self.search(bytes, at, damage, area, is_last),
+        };
+        if self.lost_from.is_some() {
+            self.lost_from = Some(offset + at as u64);
+            return Found::Nothing(behind);
+        }
+        self.stats.skipped_bytes += (behind - at) as u64;
+        Found::Damage(behind)
     }
 
     /// Whether a record stands where none would if all were aligned as before:

@@ -25,4 +25,4 @@ pub use metadata::{CpuMetadata, Midr, SpeMetadata};
 pub use operation::{OpClass, Operation};
 pub use packet::{BadPacket, Packet};
 pub use record::{SpeRecord, address, event};
-pub use time::TimeConv;
+pub use time::{TimeConv, TimeScale};

@@ -49,7 +49,7 @@ impl Stride {
     /// enough.
     #[inline]
     pub(super) fn fits(&self, place: u64) -> bool {
-        self.seen < 8 || self.bytes < NARROWEST || place & (self.bytes - 1) == 0
+        place & (self.bytes - 1) == 0 || self.seen < 8 || self.bytes < NARROWEST
     }
 }
 

@@ -154,32 +154,30 @@ impl Shape {
     }
 
     /// Reads a record of this shape. Packets that it has not get 0, as they have
-    /// where no packet wrote them.
-    #[inline]
-    fn read(&self, window: &[u8; WINDOW], record: &mut SpeRecord) {
+    /// where no packet wrote them. Given as a value and written out in its caller, so
+    /// that what the caller does not look at is not read.
+    #[inline(always)]
+    fn read(&self, window: &[u8; WINDOW]) -> SpeRecord {
         let value = |field: &Field| {
             let at = usize::from(field.at);
             let word = std::array::from_fn(|byte| window[at + byte]);
             u64::from_le_bytes(word) & field.mask
         };
-        record.has = self.has;
-        record.operation = Operation {
-            class: self.class,
-            payload: value(&self.operation) as u8,
-        };
-        record.source = value(&self.source) as u16;
-        record.events = value(&self.events);
-        record.timestamp = value(&self.timestamp);
-        // One by one into the record: an array in between is stored in parts and
-        // loaded whole, for which a processor waits.
-        for (counter, field) in record.counters.iter_mut().zip(&self.counters) {
-            *counter = value(field) as u16;
-        }
-        for (context, field) in record.contexts.iter_mut().zip(&self.contexts) {
-            *context = value(field) as u32;
-        }
-        for (address, field) in record.addresses.iter_mut().zip(&self.addresses) {
-            *address = value(field);
+        let [total, issue, translation] = &self.counters;
+        let [el1, el2] = &self.contexts;
+        let [pc, target, data, physical, previous] = &self.addresses;
+        SpeRecord {
+            has: self.has,
+            operation: Operation {
+                class: self.class,
+                payload: value(&self.operation) as u8,
+            },
+            source: value(&self.source) as u16,
+            counters: [total, issue, translation].map(|field| value(field) as u16),
+            contexts: [el1, el2].map(|field| value(field) as u32),
+            events: value(&self.events),
+            timestamp: value(&self.timestamp),
+            addresses: [pc, target, data, physical, previous].map(value),
         }
     }
 }
@@ -193,8 +191,8 @@ struct Node {
     next: [u8; 256],
 }
 
-/// How many questions are asked: enough for four shapes, mostly for more.
-const DEPTH: usize = 2;
+/// How many questions are asked at most: enough for four shapes, mostly for more.
+const DEEPEST: u8 = 2;
 
 /// The shapes that were met, in this order.
 #[derive(Debug, Default)]
@@ -206,16 +204,18 @@ pub(super) struct Shapes {
     nodes: Vec<Node>,
     /// The first question.
     root: u8,
+    /// How many are asked.
+    depth: u8,
 }
 
 impl Shapes {
     /// Reads the record at `at` if it has a known shape and enough bytes stand behind
-    /// it; returns where it ends.
-    #[inline]
-    pub(super) fn read(&self, bytes: &[u8], at: usize, record: &mut SpeRecord) -> Option<usize> {
+    /// it; returns it and where it ends.
+    #[inline(always)]
+    pub(super) fn read(&self, bytes: &[u8], at: usize) -> Option<(SpeRecord, usize)> {
         let window = bytes.get(at..)?.first_chunk::<WINDOW>()?;
         let mut place = usize::from(self.root);
-        for _ in 0..DEPTH {
+        for _ in 0..self.depth {
             let node = self.nodes.get(place)?;
             place = usize::from(node.next[usize::from(window[usize::from(node.at)])]);
         }
@@ -225,8 +225,7 @@ impl Shapes {
         } else {
             self.find(window)?
         };
-        shape.read(window, record);
-        Some(at + shape.length)
+        Some((shape.read(window), at + shape.length))
     }
 
     #[inline(never)]
@@ -256,12 +255,14 @@ impl Shapes {
             next: [place; 256],
         };
         self.nodes = leaves.clone().map(leaf).collect();
-        self.root = self.ask(&leaves.collect::<Vec<u8>>(), 0);
+        let (root, depth) = self.ask(&leaves.collect::<Vec<u8>>(), 0);
+        (self.root, self.depth) = (root, depth.min(DEEPEST));
     }
 
     /// Makes the questions that tell these shapes apart, all of which have the same
-    /// headers in front of `from`; returns the first one.
-    fn ask(&mut self, shapes: &[u8], from: usize) -> u8 {
+    /// headers in front of `from`; returns the first one, and how many come one behind
+    /// the other.
+    fn ask(&mut self, shapes: &[u8], from: usize) -> (u8, u8) {
         let header = |at: usize, place: u8| self.shapes[usize::from(place)].header(at);
         let differ = |&at: &usize| {
             shapes
@@ -271,21 +272,23 @@ impl Shapes {
         // The first one is at a place where all have a header: what stands there is told
         // by the headers in front of it.
         let Some(at) = (from..8 * WORDS).find(differ) else {
-            return shapes[0];
+            return (shapes[0], 0);
         };
         let mut groups: BTreeMap<Option<u8>, Vec<u8>> = BTreeMap::new();
         for &place in shapes {
             groups.entry(header(at, place)).or_default().push(place);
         }
         let mut next = [shapes[0]; 256];
+        let mut depth = 0;
         for (header, group) in groups {
-            let place = self.ask(&group, at + 1);
+            let (place, below) = self.ask(&group, at + 1);
+            depth = depth.max(below + 1);
             if let Some(header) = header {
                 next[usize::from(header)] = place;
             }
         }
         self.nodes.push(Node { at: at as u8, next });
-        (self.nodes.len() - 1) as u8
+        ((self.nodes.len() - 1) as u8, depth)
     }
 }
 
@@ -348,8 +351,7 @@ mod tests {
                     if let Some(value) = value {
                         bytes[at] = value;
                     }
-                    let mut fast = SpeRecord::default();
-                    if let Some(end) = shapes.read(&bytes, 0, &mut fast) {
+                    if let Some((fast, end)) = shapes.read(&bytes, 0) {
                         prop_assert_eq!(assemble(&bytes, 0, 0, &mut slow), Ended::Whole(end));
                         prop_assert_eq!(fast, slow);
                     }
@@ -372,10 +374,10 @@ mod tests {
         let branch = [0xb0, 1, 2, 3, 4, 5, 6, 0, 0x80, 0x4a, 1, 0x01];
         let all: [&[u8]; 3] = [&load, &store, &branch];
         let mut shapes = Shapes::default();
-        let (mut slow, mut fast) = (SpeRecord::default(), SpeRecord::default());
+        let mut slow = SpeRecord::default();
         for bytes in all {
             let mut padded = [bytes, &[0; WINDOW]].concat();
-            assert_eq!(shapes.read(&padded, 0, &mut fast), None);
+            assert_eq!(shapes.read(&padded, 0), None);
             assert_eq!(
                 assemble(&padded, 0, 0, &mut slow),
                 Ended::Whole(bytes.len())
@@ -383,8 +385,7 @@ mod tests {
             shapes.learn(bytes, &slow);
             padded[3] = 77;
             assemble(&padded, 0, 0, &mut slow);
-            assert_eq!(shapes.read(&padded, 0, &mut fast), Some(bytes.len()));
-            assert_eq!(fast, slow);
+            assert_eq!(shapes.read(&padded, 0), Some((slow, bytes.len())));
         }
         // An alignment packet has the length that its place asks for.
         let aligned = [&load[..9], &[0x22, 0, 0, 0, 0, 0, 0], &load[9..]].concat();

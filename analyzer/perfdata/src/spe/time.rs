@@ -38,22 +38,54 @@ impl TimeConv {
         })
     }
 
+    /// Made ready for many counts.
+    pub fn ready(&self) -> TimeScale {
+        let (cycles, mask) = self.short.unwrap_or((0, u64::MAX));
+        // Shifts beyond a word, which no kernel writes, give 0 for what they shift.
+        let (shift, mult) = match u32::try_from(self.shift) {
+            Ok(shift) if shift < u64::BITS => (shift, self.mult),
+            _ => (0, 0),
+        };
+        TimeScale {
+            shift,
+            below: (1 << shift) - 1,
+            mult,
+            zero: self.zero,
+            cycles,
+            mask,
+        }
+    }
+
+    /// The time of a count, in ns.
+    pub fn time(&self, count: u64) -> u64 {
+        self.ready().time(count)
+    }
+}
+
+/// A conversion that is made ready: what is the same for all counts is worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeScale {
+    /// Less than the bits of a word.
+    shift: u32,
+    /// The bits that `shift` removes.
+    below: u64,
+    mult: u64,
+    zero: u64,
+    cycles: u64,
+    /// All bits where the counter has as many as a word.
+    mask: u64,
+}
+
+impl TimeScale {
     /// The time of a count, in ns (`tsc_to_perf_time` in `tools/perf/util/tsc.c`).
-    /// Sums wrap around as there; shifts beyond a word, which no kernel writes,
-    /// give 0 for what they shift.
+    /// Sums wrap around as there.
     #[inline]
     pub fn time(&self, count: u64) -> u64 {
-        let count = match self.short {
-            Some((cycles, mask)) => cycles.wrapping_add(count.wrapping_sub(cycles) & mask),
-            None => count,
-        };
-        let shift = u32::try_from(self.shift).unwrap_or(u32::MAX);
-        let quotient = count.checked_shr(shift).unwrap_or(0);
-        let below = 1u64.checked_shl(shift).map_or(u64::MAX, |one| one - 1);
-        let rest = (count & below).wrapping_mul(self.mult);
-        self.zero
-            .wrapping_add(quotient.wrapping_mul(self.mult))
-            .wrapping_add(rest.checked_shr(shift).unwrap_or(0))
+        let ahead = count.wrapping_sub(self.cycles) & self.mask;
+        let count = self.cycles.wrapping_add(ahead);
+        let whole = (count >> self.shift).wrapping_mul(self.mult);
+        let rest = (count & self.below).wrapping_mul(self.mult) >> self.shift;
+        self.zero.wrapping_add(whole).wrapping_add(rest)
     }
 }
 

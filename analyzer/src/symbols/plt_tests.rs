@@ -135,6 +135,25 @@ fn stubs_are_called_as_objdump_calls_them() {
     }
 }
 
+/// In front of the first stub is the code that binds functions, and in front of that is
+/// `_init`, which has no size.
+#[test]
+fn code_between_stubs_is_not_called_as_what_is_in_front() {
+    if cfg!(not(target_arch = "x86_64")) {
+        eprintln!("skipped: how long that code is differs");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let program = linked(scratch.path(), "gcc", &["-O1", "-Wl,-z,lazy"]);
+    let Some((program, stubs)) = program.and_then(|it| Some((it.clone(), theirs("objdump", &it)?)))
+    else {
+        eprintln!("skipped: no gcc and objdump");
+        return;
+    };
+    let first = *stubs.keys().next().unwrap();
+    assert_eq!(ours(&program, &[first - 16, first - 1]), [None, None]);
+}
+
 /// Static programs choose functions as they start: a stub jumps by a word, whose relocation
 /// has the address of who chooses, which the table of symbols names.
 #[test]

@@ -1,23 +1,30 @@
 //! The picture of latencies: everything in it can be read at its own width.
 
+use crate::common::capture::Capture;
 use crate::common::{contend, run, shared_captures, unpacked, workspace};
 use crate::{address, browser, dom};
 use std::path::PathBuf;
 
-/// Which texts go over the edge, and which labels of percentiles cover each other.
+/// Which texts go over the edge, and which labels of percentiles, names and marks of axes
+/// cover each other.
 const LOOK: &str = r#"
 const svg = document.querySelector('svg').getBoundingClientRect();
 const texts = [...document.querySelectorAll('svg text')].map(element => ({
   text: element.textContent, box: element.getBoundingClientRect(),
-  mark: element.classList.contains('mark')}));
+  mark: element.classList.contains('mark'), row: element.getAttribute('y'),
+  name: element.classList.contains('name') || element.classList.contains('note')}));
 const wrong = texts.filter(({box}) =>
   box.left < svg.left || box.right > svg.right || box.bottom > svg.bottom).map(({text}) => 'over: ' + text);
 const marks = texts.filter(({mark}) => mark);
-marks.forEach((a, i) => marks.slice(i + 1).forEach(b => {
-  if (a.box.top === b.box.top && a.box.left < b.box.right && b.box.left < a.box.right) {
-    wrong.push('covered: ' + a.text + ' / ' + b.text);
-  }
-}));
+const ticks = [...document.querySelectorAll('svg text.tick')].map(element => ({
+  text: element.textContent, box: element.getBoundingClientRect(), row: element.getAttribute('y')}));
+for (const kind of [marks, texts.filter(({name}) => name), ticks]) {
+  kind.forEach((a, i) => kind.slice(i + 1).forEach(b => {
+    if (a.row === b.row && a.box.left < b.box.right && b.box.left < a.box.right) {
+      wrong.push('covered: ' + a.text + ' / ' + b.text);
+    }
+  }));
+}
 const result = document.createElement('p');
 result.textContent = 'texts ' + texts.length + ' marks ' + marks.length + ' wrong [' + wrong.join('; ') + ']';
 document.body.append(result);
@@ -38,16 +45,22 @@ fn nothing_goes_over_the_edge_or_covers_a_label() {
         let more = more.map(|name| unpacked(&shared.join(name), scratch.path()));
         captures.extend::<[PathBuf; 4]>(more);
     }
+    let far = scratch.path().join("far.perf.data");
+    let demo = Capture::new(std::fs::read(&captures[0]).unwrap());
+    // From one cycle to more than any processor counts.
+    std::fs::write(&far, demo.with_weights(|weight| (weight % 40).pow(6) + 1)).unwrap();
+    captures.push(far);
+    let asked = ["source", "function", "line", "thread"].map(|by| (by, "log"));
     for capture in captures {
-        for by in ["source", "function", "line", "thread"] {
+        for (by, scale) in asked.into_iter().chain([("source", "linear")]) {
             let svg = scratch.path().join("latency.svg");
             let mut command = contend();
             let ended = run(command
-                .args(["latency", "--by", by])
+                .args(["latency", "--by", by, "--scale", scale])
                 .arg(&capture)
                 .arg("-o")
                 .arg(&svg));
-            let what = format!("{by} {}", capture.display());
+            let what = format!("{by} {scale} {}", capture.display());
             assert_eq!(ended.code, Some(0), "{what}: {}", ended.stderr);
             let text = std::fs::read_to_string(&svg).unwrap();
             let (_, drawn) = text.split_once("?>").unwrap();

@@ -60,6 +60,16 @@ fn a_capture_without_weights_says_what_it_holds() {
     );
     let line = latency(&other, &[]).refused("another part").to_owned();
     assert!(line.contains("but they have ins_lat"), "{line}");
+    let third = latency(&other, &["--metric", "retire_lat"])
+        .refused("third")
+        .to_owned();
+    assert!(third.contains("has a retire_lat, but"), "{third}");
+    let first = capture.with_weights(|_| 7);
+    let first = written(scratch.path(), "first.perf.data", &first);
+    let second = latency(&first, &["--metric", "ins_lat"])
+        .refused("second")
+        .to_owned();
+    assert!(second.contains("has an ins_lat, but"), "{second}");
     let document = latency(&other, &["--metric", "ins_lat", "--json"]).json("second part");
     assert_eq!(document["metric"], "ins_lat");
     assert_eq!(document["total"]["max"], 7);
@@ -106,7 +116,22 @@ fn filters_take_a_part_of_the_accesses() {
         sums += one["total"]["sum"].as_u64().unwrap();
     }
     assert_eq!(all["total"]["sum"], sums);
-    let half = latency(&demo(), &["--json", "--time", "0%..50%"]).json("half");
+    let scratch = tempfile::tempdir().unwrap();
+    let picture = scratch.path().join("half.svg");
+    let args = [
+        "--json",
+        "--time",
+        "0%..50%",
+        "-o",
+        picture.to_str().unwrap(),
+    ];
+    let half = latency(&demo(), &args).json("half");
+    let left_out = half["quality"]["skipped"]["samples that the filters left out"]
+        .as_u64()
+        .unwrap();
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    let said = format!(", {left_out} left out by filters");
+    assert!(svg.contains(&said), "{said}: {svg}");
     let (half, whole) = (
         half["total"]["count"].as_u64(),
         all["total"]["count"].as_u64(),
@@ -145,6 +170,36 @@ fn a_picture_goes_to_its_file_and_the_table_to_the_screen() {
     assert!(line.contains("absent/latency.svg"), "{line}");
     let ended = latency(&demo(), &["--json", "-o", "/proc/latency.svg"]);
     ended.refused("a folder that cannot be written");
+}
+
+/// Without `ts_enable` records of Arm SPE have no times; the picture says why it is short.
+#[test]
+fn a_picture_without_times_says_so() {
+    use contend_fixtures::{Container, SpeCapture, SpePlan};
+    let scratch = tempfile::tempdir().unwrap();
+    let drawn = |timestamp: Option<u64>| {
+        let plan = SpePlan {
+            operation: Some((1, 0)),
+            events: Some(0x2),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            latencies: [Some(40), None, None],
+            timestamp,
+            ..SpePlan::default()
+        };
+        let mut capture = SpeCapture::new(1);
+        capture.chunk(0, &[plan], 64);
+        let bytes = capture.wrapped(Container::File).unwrap();
+        let file = written(scratch.path(), "times.perf.data", &bytes);
+        let picture = scratch.path().join("times.svg");
+        let ended = latency(&file, &["-o", picture.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let svg = std::fs::read_to_string(&picture).unwrap();
+        let said = svg.contains("not drawn: latencies over time");
+        (svg.contains("All accesses over time"), said)
+    };
+    assert_eq!(drawn(Some(1000)), (true, false));
+    assert_eq!(drawn(None), (false, true));
 }
 
 /// Everything from a capture is text, wherever it is shown.
@@ -206,6 +261,73 @@ fn very_many_groups_are_summed_up() {
     assert!(table.contains("groups more lost"), "{table}");
 }
 
+/// Groups of which the hardware told no latency have no row, and are counted.
+#[test]
+fn groups_without_a_latency_take_no_rows() {
+    let document = latency(&demo(), &["--json"]).json("demo");
+    let groups = document["groups"].as_array().unwrap();
+    let without = groups.iter().filter(|group| group["count"] == 0).count();
+    assert!(without > 0 && without < groups.len());
+    let text = latency(&demo(), &[]).text();
+    let said = format!("{without} groups of accesses without a latency (--json has them)");
+    assert!(text.contains(&said), "{text}");
+    assert!(!text.contains("store:"), "{text}");
+}
+
+/// The rows of a linear histogram are equally wide and hold every access.
+#[test]
+fn a_linear_scale_has_equal_steps() {
+    let scratch = tempfile::tempdir().unwrap();
+    let picture = scratch.path().join("latency.svg");
+    let args = ["--scale", "linear", "-o", picture.to_str().unwrap()];
+    let text = latency(&demo(), &args).text();
+    let rows: Vec<(u64, u64, u64)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (low, high) = words.next()?.split_once('-')?;
+            let number = |text: &str| text.replace(',', "").parse().ok();
+            Some((number(low)?, number(high)?, number(words.next()?)?))
+        })
+        .collect();
+    assert!((8..=25).contains(&rows.len()), "{rows:?}");
+    let width = rows[0].1 - rows[0].0;
+    assert!(rows.iter().all(|row| row.1 - row.0 == width), "{rows:?}");
+    let whole = latency(&demo(), &["--json"]).json("demo");
+    let counted: u64 = rows.iter().map(|row| row.2).sum();
+    assert_eq!(whole["total"]["count"], counted);
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.contains("latency in cycles, linear scale"));
+    assert!(!svg.contains("log scale"));
+    latency(&demo(), &["--scale", "square"]).refused("no such scale");
+}
+
+/// Of groups of stores what is lost is above what stores cost, and there the picture has
+/// its line.
+#[test]
+fn stores_have_their_own_baseline_in_the_picture() {
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    let stores = written(
+        scratch.path(),
+        "stores.perf.data",
+        &capture.with_weights(|weight| if weight == 0 { 200 } else { weight }),
+    );
+    let picture = scratch.path().join("stores.svg");
+    let drawn = |by: &str| {
+        let args = ["--by", by, "--top", "64", "-o", picture.to_str().unwrap()];
+        assert_eq!(latency(&stores, &args).code, Some(0));
+        let svg = std::fs::read_to_string(&picture).unwrap();
+        let lines = svg.lines().filter(|line| line.contains("class=\"base\""));
+        let places: std::collections::BTreeSet<String> = lines
+            .map(|line| line.split('"').nth(1).unwrap().to_owned())
+            .collect();
+        (places.len(), svg.contains("dashed: 34 (200 of stores)"))
+    };
+    assert_eq!(drawn("source"), (2, true));
+    assert_eq!(drawn("thread"), (1, false));
+}
+
 #[test]
 fn thresholds_and_baselines_are_said() {
     let document = latency(&demo(), &["--json"]).json("demo");
@@ -215,21 +337,41 @@ fn thresholds_and_baselines_are_said() {
     assert!((30..=40).contains(&baseline), "{baseline}");
     let text = latency(&demo(), &[]).text();
     for said in [
-        "below 30 cycles were not sampled",
+        "below 30 cycles were not sampled (ldlat)",
         "load to use",
         "lost: cycles above",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
+    // Stores with a latency, as of Sapphire Rapids, have no threshold.
+    let capture = Capture::new(std::fs::read(demo()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    let stores = written(
+        scratch.path(),
+        "stores.perf.data",
+        &capture.with_weights(|weight| weight.max(9)),
+    );
+    let text = latency(&stores, &[]).text().replace("\n  ", " ");
+    let said = "30 of cpu/mem-loads,ldlat=30/P, none of cpu/mem-stores/P; distributions are mixed";
+    assert!(text.contains(said), "{text}");
+    let picture = scratch.path().join("stores.svg");
+    latency(&stores, &["-o", picture.to_str().unwrap()]);
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(
+        !svg.contains("class=\"hidden\""),
+        "stores were sampled there"
+    );
     let Some(shared) = shared_captures() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     let amd = shared.join("mem/amd-epyc9254-ibs-c2c-ring.perf.data.xz");
     let amd = unpacked(&amd, scratch.path());
     let document = latency(&amd, &["--json"]).json("amd");
     assert_eq!(document["threshold"], Value::Null);
+    assert_eq!(document["events"][0]["has_threshold"], false);
     assert!(document["meaning"].as_str().unwrap().contains("L1 miss"));
+    let text = latency(&amd, &[]).text();
+    assert!(text.contains("no threshold (ldlat)"), "{text}");
     let ended = run(contend()
         .args(["latency", "--metric", "retire_lat"])
         .arg(&amd));

@@ -162,6 +162,7 @@ impl Capture {
                         .map_or(0, |(at, mask)| u64_at(record, at) & mask),
                     source: word(15),
                     physical: word(19),
+                    period: word(8),
                 }
             })
             .collect()
@@ -194,6 +195,7 @@ pub(crate) struct Sampled {
     pub(crate) latency: u64,
     pub(crate) source: u64,
     pub(crate) physical: u64,
+    pub(crate) period: u64,
 }
 
 /// Where the fields are in a sample whose fields all have a fixed size.

@@ -10,6 +10,7 @@ pub(crate) mod counters;
 pub(crate) mod distribution;
 pub(crate) mod off_cpu;
 pub(crate) mod perf_report;
+pub(crate) mod spe_synthetic;
 pub(crate) mod synthetic;
 pub(crate) mod truth;
 

@@ -13,6 +13,7 @@ mod common;
 mod distributions;
 mod known;
 mod latency;
+mod lost;
 mod made;
 mod oracle;
 mod planted;

@@ -1,6 +1,7 @@
 //! Arm SPE captures that do not tell threads: CPUs stand for them.
 
-use crate::common::{compare, contend_on, shared_captures, unpacked};
+use crate::common::spe_synthetic::SpeSynthetic;
+use crate::common::{compare, contend_on};
 use crate::sorted::packets;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,27 +21,17 @@ fn lines(file: &Path) -> Vec<Value> {
     document["lines"].as_array().unwrap().clone()
 }
 
-fn unxz(folder: &Path, name: &str, scratch: &Path) -> std::path::PathBuf {
-    let plain = folder.join(format!("{name}.perf.data"));
-    match plain.exists() {
-        true => plain,
-        false => unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch),
-    }
-}
-
 /// Each thread of these captures stays on its CPU. The same capture without anything
 /// that tells threads has the same verdicts.
 #[test]
 fn verdicts_by_cpu_are_those_by_thread() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
     let (mut found, mut judged, mut border) = (Vec::new(), 0, Vec::new());
     for name in WITH_THREADS {
-        let file = unxz(&folder, name, scratch.path());
-        let nameless = scratch.path().join("nameless.perf.data");
+        let file = captures.file(name);
+        let nameless = captures.scratch().join("nameless.perf.data");
         std::fs::write(&nameless, packets::without_threads(&file)).unwrap();
         let by_cpu: BTreeMap<String, Value> = lines(&nameless)
             .into_iter()
@@ -75,14 +66,11 @@ fn verdicts_by_cpu_are_those_by_thread() {
 /// planted.
 #[test]
 fn cpus_of_a_bare_capture_equal_the_truth() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
-    let file = unxz(&folder, "v1-bare", scratch.path());
-    let truth = std::fs::read(folder.join("v1-bare.truth.json")).unwrap();
-    let truth: Value = serde_json::from_slice(&truth).unwrap();
+    let file = captures.file("v1-bare");
+    let truth = captures.truth("v1-bare");
     let lines = lines(&file);
     let planted = truth["hot_lines"].as_array().unwrap();
     assert_eq!(planted.len(), 8);

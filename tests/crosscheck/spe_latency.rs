@@ -1,26 +1,12 @@
 //! Latencies of Arm SPE against what was planted: sums of all three latencies by source
 //! and core, by thread, and of stores.
 
-use crate::common::{compare, contend_on, distribution, shared_captures, unpacked};
+use crate::common::spe_synthetic::{self, SpeSynthetic};
+use crate::common::{compare, contend_on, distribution};
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Captures with their truth, and how many records more there may be: what is left of
-/// damaged ones.
-const CAPTURES: [&str; 10] = [
-    "n1-v1meta",
-    "v1-contexts",
-    "v1-bare",
-    "v2-newbits",
-    "n3-unknown-mixed-ops",
-    "ampereone",
-    "hip12",
-    "biglittle-no-contexts",
-    "damaged",
-    "damaged-cut",
-];
 
 /// The metrics with their names in the truth.
 const METRICS: [(&str, &str); 3] = [
@@ -70,20 +56,13 @@ fn found_loads(document: &Value) -> Loads {
 
 #[test]
 fn latencies_equal_the_truth() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
-    for name in CAPTURES {
-        let plain = folder.join(format!("{name}.perf.data"));
-        let file = match plain.exists() {
-            true => plain,
-            false => unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path()),
-        };
-        let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
-        let truth: Value = serde_json::from_slice(&truth).unwrap();
+    for name in spe_synthetic::NAMES {
+        let file = captures.file(name);
+        let truth = captures.truth(name);
         let is_damaged = name.starts_with("damaged");
         let spare = number(&truth["losses"]["records_damaged"]);
         for (metric, in_truth) in METRICS {
@@ -119,16 +98,13 @@ fn latencies_equal_the_truth() {
 /// Where the records tell their threads, each has the accesses that were planted.
 #[test]
 fn accesses_of_threads_equal_the_truth() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
     for name in ["v1-contexts", "v2-newbits", "ampereone", "hip12"] {
-        let file = unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path());
-        let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
-        let truth: Value = serde_json::from_slice(&truth).unwrap();
+        let file = captures.file(name);
+        let truth = captures.truth(name);
         let planted: BTreeMap<u64, u64> = truth["tids"]
             .as_array()
             .unwrap()

@@ -1,7 +1,8 @@
 //! Contended lines of Arm SPE captures against what was planted on them: accesses and
 //! latencies, of all loads and of those that a peer answered.
 
-use crate::common::{compare, contend_on, shared_captures, unpacked};
+use crate::common::spe_synthetic::SpeSynthetic;
+use crate::common::{compare, contend_on};
 use serde_json::Value;
 use std::path::Path;
 
@@ -112,20 +113,13 @@ fn differences(name: &str, file: &Path, truth: &Value, tells_peers: bool) -> Vec
 
 #[test]
 fn contended_lines_have_the_latencies_that_were_planted() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
     for (name, tells_peers) in CAPTURES {
-        let plain = folder.join(format!("{name}.perf.data"));
-        let file = match plain.exists() {
-            true => plain,
-            false => unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path()),
-        };
-        let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
-        let truth = serde_json::from_slice(&truth).unwrap();
+        let file = captures.file(name);
+        let truth = captures.truth(name);
         found.extend(differences(name, &file, &truth, tells_peers));
     }
     compare::assert_none("latencies of contended lines", &found);

@@ -1,7 +1,8 @@
 //! Arm SPE through the command: perf's counters of whole captures and of their
 //! contended lines, against what was planted, and what `info` says of them.
 
-use crate::common::{contend_on, read_maybe_xz, shared_captures, unpacked};
+use crate::common::contend_on;
+use crate::common::spe_synthetic::SpeSynthetic;
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,19 +18,6 @@ const CAPTURES: [(&str, &str); 8] = [
     ("hip12", "tot"),
     ("biglittle-no-contexts", "peer"),
 ];
-
-/// The capture as a file, and its truth.
-fn capture(folder: &Path, name: &str, scratch: &Path) -> (PathBuf, Value) {
-    let folder = folder.join("spe-synthetic");
-    let plain = folder.join(format!("{name}.perf.data"));
-    let path = if plain.exists() {
-        plain
-    } else {
-        unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch)
-    };
-    let truth = read_maybe_xz(&folder.join(format!("{name}.truth.json")));
-    (path, serde_json::from_slice(&truth).unwrap())
-}
 
 /// Counters of the truth that are not those of the document.
 fn differences(what: &str, ours: &Value, truth: &Value) -> Vec<String> {
@@ -48,13 +36,12 @@ fn sum(into: &mut BTreeMap<String, u64>, counters: &Value) {
 
 #[test]
 fn counters_of_captures_and_lines_are_those_of_perf() {
-    let Some(folder) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
     for (name, sort) in CAPTURES {
-        let (path, truth) = capture(&folder, name, scratch.path());
+        let (path, truth) = (captures.file(name), captures.truth(name));
         let document = contend_on(&path, &["c2c", "--json", "--show-all", "--no-symbols"]);
         let document = document.json(name);
         assert_eq!(document["sort"], sort, "{name}");
@@ -82,14 +69,41 @@ fn counters_of_captures_and_lines_are_those_of_perf() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// A machine of Arm tells numbers; people know cores by name.
+#[test]
+fn info_tells_names_and_numbers_of_cores() {
+    let processor = |capture: &SpeCapture| {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("cores.perf.data");
+        std::fs::write(&file, capture.wrapped(Container::File).unwrap()).unwrap();
+        let table = contend_on(&file, &["info"]).text();
+        let line = table.lines().find(|line| line.starts_with("cpu "));
+        line.unwrap().split_once(' ').unwrap().1.trim().to_owned()
+    };
+    let mut capture = SpeCapture::new(4);
+    let plan = SpePlan {
+        operation: Some((1, 0)),
+        ..SpePlan::default()
+    };
+    for cpu in 0..4 {
+        capture.chunk(cpu, &[plan], 64);
+    }
+    assert_eq!(processor(&capture), "Neoverse N1 (0x413fd0c1)");
+    let (x4, a720) = (0x410f_d821, 0x410f_d811);
+    capture.metadata = Some([x4, x4, a720, x4].map(|midr| (midr, 0)).to_vec());
+    assert_eq!(
+        processor(&capture),
+        "Cortex-X4 (0x410fd821), Cortex-A720 (0x410fd811)"
+    );
+}
+
 #[test]
 fn damage_is_in_the_report_of_every_command() {
-    let Some(folder) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let scratch = tempfile::tempdir().unwrap();
     for name in ["damaged", "damaged-cut"] {
-        let (path, truth) = capture(&folder, name, scratch.path());
+        let (path, truth) = (captures.file(name), captures.truth(name));
         let info = contend_on(&path, &["info", "--json"]).json(name);
         let c2c = contend_on(&path, &["c2c", "--json", "--no-symbols"]).json(name);
         assert_eq!(info["quality"]["spe"], c2c["quality"]["spe"], "{name}");

@@ -1,7 +1,10 @@
 //! What can be typed. Each option is documented once, here.
 
+mod latency;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contend_perfdata::DEFAULT_CHUNK;
+pub(super) use latency::{LatencyArguments, LatencyBy, LatencyMetric, LatencyScale};
 use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
@@ -240,72 +243,6 @@ pub(super) enum OffCpuView {
     State,
     /// System call that it was in
     Syscall,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct LatencyArguments {
-    #[command(flatten)]
-    pub(super) common: Common,
-
-    /// What to tell accesses apart by
-    #[arg(long, value_name = "KEY", default_value = "source")]
-    pub(super) by: LatencyBy,
-
-    /// Which latency: the weight of samples, which is the total latency of Arm SPE; the second
-    /// or third part of a weight of three; until the issue, or of the translation, of Arm SPE
-    #[arg(long, value_name = "METRIC", default_value = "weight")]
-    pub(super) metric: LatencyMetric,
-
-    /// Bytes of a cache line [default: what the capture says, otherwise 64]
-    #[arg(long, value_name = "N")]
-    pub(super) line_size: Option<u64>,
-
-    /// Show at most N groups [default: 20 in the table, 8 in the picture, all in JSON]
-    #[arg(long, value_name = "N")]
-    pub(super) top: Option<usize>,
-
-    /// Look up no names
-    #[arg(long, conflicts_with_all = ["symbol_dir", "kallsyms", "debuginfod"])]
-    pub(super) no_symbols: bool,
-
-    #[command(flatten)]
-    pub(super) symbols: SymbolArguments,
-
-    #[command(flatten)]
-    pub(super) filters: Filters,
-}
-
-/// What latencies are told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LatencyBy {
-    /// Who answered
-    Source,
-    /// Function of the instruction
-    Function,
-    /// Cache line of the data
-    Line,
-    /// Thread
-    Thread,
-    /// CPU
-    Cpu,
-    /// NUMA node of the CPU, and that of the data where physical addresses tell
-    Node,
-}
-
-/// Which latency is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum LatencyMetric {
-    /// Main weight of a sample; of Arm SPE, the total latency
-    Weight,
-    /// Instruction latency (Intel), tag to retire (AMD), finish cycles (Power)
-    InsLat,
-    /// Retire latency (Intel), dispatch cycles (Power)
-    RetireLat,
-    /// Until the operation was issued (Arm SPE)
-    Issue,
-    /// Of the translation of the address (Arm SPE)
-    Translation,
 }
 
 #[derive(Args, Debug)]

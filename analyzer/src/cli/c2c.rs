@@ -2,6 +2,7 @@
 
 use super::args::{C2cArguments, CoalesceBy, SortBy};
 use super::filters::{Scout, filter};
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use super::refusal::refusal;
@@ -24,12 +25,7 @@ const ROWS: usize = 8;
 pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture =
-        Capture::open_for(&common.capture, &["c2c", "spe"], threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
+    let mut capture = open(common, &["c2c", "spe"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

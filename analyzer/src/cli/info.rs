@@ -1,11 +1,12 @@
 //! `contend info`.
 
-use super::args::{Common, InfoArguments};
+use super::args::InfoArguments;
+use super::open::{open, open_member};
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
 use crate::info::info;
-use crate::input::{self, Which};
+use crate::input;
 use crate::render;
 use crate::result::{Can, Info, OtherCapture};
 use crate::spe;
@@ -18,7 +19,7 @@ const MOST_CAPTURES: usize = 32;
 pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let mut capture = open(common, Which::Kinds(&[]))?;
+    let mut capture = open(common, &[])?;
     let progress = Progress::start(common, &capture);
     let mut result = survey(&mut capture)?;
     drop(progress);
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
         }
     }
     for (member, kind) in others {
-        match open(common, Which::Member(&member)).and_then(|mut other| survey(&mut other)) {
+        match open_member(common, &member).and_then(|mut other| survey(&mut other)) {
             Ok(other) => add(&mut result, member, kind, other),
             Err(error) => {
                 let warning = format!("{member} in the bundle: {error:#}");
@@ -46,15 +47,6 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     }
     let color = output::color(common);
     output::write(common, |out| render::info::table(out, &result, color))
-}
-
-fn open(common: &Common, which: Which<'_>) -> Result<Capture> {
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open_which(&common.capture, which, threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
-    Ok(capture)
 }
 
 fn survey(capture: &mut Capture) -> Result<Info> {

@@ -1,8 +1,9 @@
 //! `contend latency`.
 
-use super::args::{LatencyArguments, LatencyBy, LatencyMetric};
+use super::args::{LatencyArguments, LatencyBy, LatencyMetric, LatencyScale};
 use super::c2c::line_size;
 use super::filters::filter;
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use super::refusal::{held, no_accesses, nothing_passes, path};
@@ -10,6 +11,7 @@ use crate::capture::Capture;
 use crate::info::info;
 use crate::latency::{By, LatencyOptions, Metric, Refusal, latency, scan};
 use crate::render;
+use crate::render::latency::Division;
 use crate::result::LatencyReport;
 use anyhow::{Result, bail};
 use std::io;
@@ -17,19 +19,17 @@ use std::io;
 pub(super) fn run(arguments: &LatencyArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture =
-        Capture::open_for(&common.capture, &["c2c", "spe"], threads, common.chunk_size)?;
-    if let Some(path) = &common.spe_tables {
-        capture.use_spe_tables(path)?;
-    }
+    let mut capture = open(common, &["c2c", "spe"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);
     let mut result = result?;
+    let division = division(arguments.scale);
     let (picture, text) = output::places(common);
     if let Some(picture) = picture {
-        let drawn = |out: &mut dyn io::Write| render::latency::picture(out, &result, arguments.top);
+        let drawn = |out: &mut dyn io::Write| {
+            render::latency::picture(out, &result, arguments.top, division)
+        };
         output::write_to(Some(picture), drawn)?;
     }
     if common.json {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &LatencyArguments) -> Result<()> {
     }
     let color = output::color(common);
     output::write_to(text, |out| {
-        render::latency::table(out, &result, arguments.top, color)
+        render::latency::table(out, &result, arguments.top, division, color)
     })
 }
 
@@ -92,6 +92,10 @@ fn refused(
     let info = info(capture, &scan.survey, &scan.walk, scan.spe.as_ref());
     let path = path(capture);
     let name = metric.name();
+    let article = match name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    };
     match refusal {
         Refusal::NoAccess => no_accesses(capture, &info),
         Refusal::NotMeasured(measured) => format!(
@@ -99,11 +103,11 @@ fn refused(
             names(measured)
         ),
         Refusal::NoLatency(others) if !others.is_empty() => format!(
-            "{path}: no memory sample has a {name}, but they have {}",
+            "{path}: no memory sample has {article} {name}, but they have {}",
             names(others)
         ),
         Refusal::NoLatency(_) => format!(
-            "{path}: no memory sample has a {name}, it holds {}; record them with `{}` on the \
+            "{path}: no memory sample has {article} {name}, it holds {}; record them with `{}` on the \
              host",
             held(&info),
             match metric {
@@ -127,6 +131,13 @@ fn by(typed: LatencyBy) -> By {
         LatencyBy::Thread => By::Thread,
         LatencyBy::Cpu => By::Cpu,
         LatencyBy::Node => By::Node,
+    }
+}
+
+fn division(typed: LatencyScale) -> Division {
+    match typed {
+        LatencyScale::Log => Division::Log,
+        LatencyScale::Linear => Division::Linear,
     }
 }
 

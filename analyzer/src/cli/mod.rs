@@ -7,6 +7,7 @@ mod info;
 mod latency;
 mod offcpu;
 mod oncpu;
+mod open;
 mod output;
 mod progress;
 mod refusal;

@@ -2,6 +2,7 @@
 
 use super::args::{OffCpuArguments, OffCpuView, StateChoice};
 use super::filters::filter;
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
@@ -20,8 +21,7 @@ const PATH: usize = 60;
 pub(super) fn run(arguments: &OffCpuArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open_for(&common.capture, &["offcpu"], threads, common.chunk_size)?;
+    let mut capture = open(common, &["offcpu"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

@@ -2,6 +2,7 @@
 
 use super::args::OncpuArguments;
 use super::filters::filter;
+use super::open::open;
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
@@ -14,8 +15,7 @@ use std::io;
 pub(super) fn run(arguments: &OncpuArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
-    let threads = usize::from(common.threads.unwrap_or(0));
-    let mut capture = Capture::open_for(&common.capture, &["cpu"], threads, common.chunk_size)?;
+    let mut capture = open(common, &["cpu"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);
     drop(progress);

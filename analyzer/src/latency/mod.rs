@@ -17,6 +17,7 @@ mod groups;
 mod heat;
 mod key;
 mod metric;
+mod names;
 mod report;
 mod scan;
 mod spe;

@@ -4,7 +4,7 @@
 use super::access::{Kind, Sources};
 use super::metric::{Hardware, Meaning, Metric};
 use super::spe::{latency_of as spe_latency, source_of};
-use super::threshold::threshold;
+use super::threshold::{Threshold, threshold};
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
 use crate::spe::{SpeOp, SpeSums, SpeTrace};
@@ -37,7 +37,7 @@ pub(super) struct EventScan {
     pub(super) without: u64,
     /// Accesses that have another metric, by its number in [`Metric::ALL`].
     pub(super) others: [u64; Metric::ALL.len()],
-    pub(super) threshold: Option<u64>,
+    pub(super) threshold: Threshold,
     pub(super) period: Period,
 }
 
@@ -240,7 +240,11 @@ impl EventScan {
         let thresholds = events
             .clone()
             .map(|event| threshold(event, &header.features));
-        self.threshold = thresholds.max().flatten();
+        // Records do not tell their event: what was sampled everywhere is what passes
+        // the largest.
+        self.threshold = thresholds
+            .max_by_key(|threshold| threshold.cycles())
+            .unwrap_or_default();
         // Frequencies are refused; a count of operations is all there is
         // (`drivers/perf/arm_spe_pmu.c`).
         let mut periods = events.map(|event| event.attr.sample_period_or_freq);

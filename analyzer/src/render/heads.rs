@@ -30,6 +30,22 @@ pub(super) fn processor(capture: &CaptureFacts, quality: &Quality) -> Option<Str
     }
 }
 
+/// The same with the numbers of the kinds of cores, in the order of their CPUs.
+pub(super) fn processor_with_numbers(capture: &CaptureFacts, quality: &Quality) -> Option<String> {
+    let spe = quality.spe.iter().flat_map(|spe| &spe.cpus);
+    let numbered = spe.filter_map(|cpu| Some(format!("{} ({})", cpu.core, cpu.midr?)));
+    let mut cores: Vec<String> = Vec::new();
+    for core in numbered {
+        if !cores.contains(&core) {
+            cores.push(core);
+        }
+    }
+    match cores.is_empty() {
+        true => capture.cpu.clone(),
+        false => Some(cores.join(", ")),
+    }
+}
+
 /// Writes a sentence, on several lines where it is long.
 pub(super) fn wrapped(out: &mut dyn Write, text: &str) -> io::Result<()> {
     for line in wrap(text, WIDTH, 2) {

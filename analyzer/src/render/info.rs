@@ -1,5 +1,6 @@
 //! `contend info` as a table.
 
+use super::heads::processor_with_numbers;
 use super::style::{Style, WIDTH, count, cut, cut_path, duration, wrap};
 use crate::result::{Can, CaptureFacts, EventFacts, Info, MissingBinary, Quality, SpeQuality};
 use std::collections::BTreeMap;
@@ -28,7 +29,8 @@ pub(crate) fn table(out: &mut dyn Write, info: &Info, color: bool) -> io::Result
         "kernel",
         (!kernel.is_empty()).then(|| kernel.join(" ")),
     )?;
-    fact(out, "cpu", capture.cpu.clone())?;
+    let processor = processor_with_numbers(capture, &info.quality);
+    fact(out, "cpu", processor)?;
     fact(out, "cpus", cpus(info))?;
     let first = (
         capture,

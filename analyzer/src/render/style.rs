@@ -107,6 +107,20 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     format!("{kept}…")
 }
 
+/// Cuts a name to a number of columns: its middle, as names of functions and files
+/// differ at both ends.
+pub(crate) fn cut_middle(text: &str, columns: usize) -> String {
+    let text = safe(text);
+    let length = text.chars().count();
+    if length <= columns {
+        return text;
+    }
+    let kept = columns.saturating_sub(1);
+    let first: String = text.chars().take(kept / 2).collect();
+    let last: String = text.chars().skip(length - (kept - kept / 2)).collect();
+    format!("{first}…{last}")
+}
+
 /// Cuts a path to a number of columns, keeping its end.
 pub(crate) fn cut_path(text: &str, columns: usize) -> String {
     let text = safe(text);
@@ -195,5 +209,8 @@ mod tests {
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut_path("/usr/lib/libc.so.6", 10), "…libc.so.6");
         assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut_middle("Table<Key>::push_back", 12), "Table…h_back");
+        assert_eq!(cut_middle("Table", 5), "Table");
+        assert_eq!(cut_middle("Table", 0), "…");
     }
 }

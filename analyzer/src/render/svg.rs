@@ -1,7 +1,7 @@
 //! Pieces of SVG pictures: text from captures made safe, numbers written the same
 //! everywhere.
 
-use super::safe;
+use super::style::{cut_middle, safe};
 use std::fmt::{self, Display, Write};
 
 /// Text between tags or in an attribute: escaped, and without characters that XML
@@ -62,6 +62,17 @@ pub(super) fn text(x: f64, y: f64, anchor: Anchor, class: &str, text: &str) -> S
         Px(y),
         escape(text)
     )
+}
+
+/// A text that begins at a place. One that is longer than some characters loses its
+/// middle, and pointing at it shows all of it.
+pub(super) fn text_or_hover(x: f64, y: f64, class: &str, all: &str, room: usize) -> String {
+    let shown = cut_middle(all, room);
+    let element = text(x, y, Anchor::Start, class, &shown);
+    match shown == safe(all) {
+        true => element,
+        false => element.replace("</text>", &format!("<title>{}</title></text>", escape(all))),
+    }
 }
 
 /// A line from one point to another.

@@ -59,6 +59,9 @@ pub struct LatencyEvent {
     /// Latencies below were not sampled; absent where all were, or nothing tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u64>,
+    /// Whether it has a threshold; absent where nothing tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_threshold: Option<bool>,
     /// Whether its samples tell how many accesses they stand for.
     pub has_period: bool,
 }

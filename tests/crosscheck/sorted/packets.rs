@@ -262,16 +262,14 @@ pub(super) fn models(truth: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Records and truth of a capture. Of damaged ones there are all that are intact, and
+/// Records of a capture with this truth. Of damaged ones there are all that are intact, and
 /// at most as many more as were damaged.
-pub(super) fn read(name: &str, file: &Path, folder: &Path) -> (Vec<Record>, Value) {
-    let truth = std::fs::read(folder.join(format!("{name}.truth.json"))).unwrap();
-    let truth: Value = serde_json::from_slice(&truth).unwrap();
+pub(super) fn read(name: &str, file: &Path, truth: &Value) -> Vec<Record> {
     let damaged = truth["losses"]["records_damaged"].as_u64().unwrap();
     let slots = (damaged > 0).then_some(64);
     let records = records(&std::fs::read(file).unwrap(), slots);
     if damaged == 0 {
-        check(name, &records, &truth);
+        check(name, &records, truth);
     } else {
         let intact = truth["records"].as_u64().unwrap();
         let all = intact..=intact + damaged;
@@ -281,5 +279,5 @@ pub(super) fn read(name: &str, file: &Path, folder: &Path) -> (Vec<Record>, Valu
             records.len()
         );
     }
-    (records, truth)
+    records
 }

@@ -3,23 +3,11 @@
 
 use super::packets::{self, METRICS, Record};
 use super::{Group, Groups, document, words};
-use crate::common::{compare, distribution, shared_captures, unpacked};
+use crate::common::spe_synthetic::{self, SpeSynthetic};
+use crate::common::{compare, distribution};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-const CAPTURES: [&str; 10] = [
-    "n1-v1meta",
-    "v1-contexts",
-    "v1-bare",
-    "v2-newbits",
-    "n3-unknown-mixed-ops",
-    "ampereone",
-    "hip12",
-    "biglittle-no-contexts",
-    "damaged",
-    "damaged-cut",
-];
 
 /// Kinds of cores as the document has them, by the word of the truth.
 const MODELS: [(&str, &str); 9] = [
@@ -63,10 +51,10 @@ fn number(value: &Value) -> u64 {
 }
 
 impl Known {
-    fn new(name: &'static str, file: &Path, folder: &Path) -> Self {
-        let (records, truth) = packets::read(name, file, folder);
+    fn new(name: &'static str, file: &Path, truth: &Value) -> Self {
+        let records = packets::read(name, file, truth);
         let model = |word: &String| MODELS.iter().find(|(own, _)| own == word);
-        let models = packets::models(&truth);
+        let models = packets::models(truth);
         let list = |field: &str| truth[field].as_array().unwrap().clone();
         let mut aliases = BTreeMap::new();
         for line in list("hot_lines") {
@@ -255,19 +243,13 @@ fn of_pieces(what: &str, groups: &[&Value], mut pieces: Vec<Group>, precision: f
 
 #[test]
 fn every_group_of_every_spe_capture_is_a_sort() {
-    let Some(shared) = shared_captures() else {
+    let Some(captures) = SpeSynthetic::open() else {
         return;
     };
-    let folder = shared.join("spe-synthetic");
-    let scratch = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
-    for name in CAPTURES {
-        let plain = folder.join(format!("{name}.perf.data"));
-        let file = match plain.exists() {
-            true => plain,
-            false => unpacked(&folder.join(format!("{name}.perf.data.xz")), scratch.path()),
-        };
-        let known = Known::new(name, &file, &folder);
+    for name in spe_synthetic::NAMES {
+        let file = captures.file(name);
+        let known = Known::new(name, &file, &captures.truth(name));
         for metric in METRICS {
             found.extend(known.differences(&file, metric));
         }

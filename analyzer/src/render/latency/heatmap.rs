@@ -1,6 +1,6 @@
 //! Latencies over time: time to the right, latency up, how many by darkness.
 
-use super::scale::LogScale;
+use super::scale::Scale;
 use crate::latency::HEAT_STEP_BITS;
 use crate::latency::HeatMap;
 use crate::render::style::count;
@@ -22,12 +22,12 @@ pub(super) struct Area {
     pub(super) bottom: f64,
 }
 
-/// Draws a map with its axes; times are seconds from `start_ns`.
+/// Draws a map with its axes; times are counted from `start_ns`.
 pub(super) fn heat_map(
     out: &mut String,
     map: &HeatMap,
     area: Area,
-    scale: &LogScale,
+    scale: &Scale,
     start_ns: u64,
     unit: &str,
 ) {
@@ -43,9 +43,8 @@ pub(super) fn heat_map(
     let columns = map.columns();
     let width = (right - left) / columns as f64;
     let offset = map.first_ns.saturating_sub(start_ns);
-    let span_s = (columns * map.column_ns) as f64 / 1e9;
-    let from_s = offset as f64 / 1e9;
-    let digits = digits(span_s / columns as f64);
+    let times = Times::new(offset as f64, (columns * map.column_ns) as f64);
+    let digits = digits(times.span / columns as f64);
     for tick in scale.ticks() {
         let y = scale.place(tick.value as f64);
         *out += &line(
@@ -57,12 +56,16 @@ pub(super) fn heat_map(
     }
     for (&(column, row), &number) in &map.cells {
         let (low, end) = bounds(row);
+        if scale.is_beyond(low) {
+            continue;
+        }
         let (y1, y2) = (scale.place(end as f64), scale.place(low.max(1) as f64));
         let x = left + f64::from(column) * width;
-        let second = from_s + f64::from(column) * map.column_ns as f64 / 1e9;
+        let moment = times.from + f64::from(column) * times.span / columns as f64;
         let plural = if number == 1 { "" } else { "s" };
         let title = format!(
-            "{second:.digits$} s, {} to {} {unit}: {} sample{plural}",
+            "{moment:.digits$} {}, {} to {} {unit}: {} sample{plural}",
+            times.short,
             count(low),
             count(end - 1),
             count(number)
@@ -73,18 +76,19 @@ pub(super) fn heat_map(
             Px(x),
             Px(y1),
             Px(width),
-            Px(y2 - y1),
+            // What is there is seen.
+            Px((y2 - y1).max(1.0)),
             SHADES[shades.of(number)],
             escape(&title)
         );
     }
     *out += &line((left, bottom), (right, bottom), "axis");
     *out += &line((left, top), (left, bottom), "axis");
-    let step = time_step(span_s);
-    let first = (from_s / step).ceil() as u64;
+    let step = times.step(right - left);
+    let first = (times.from / step).ceil() as u64;
     for number in first.. {
-        let second = number as f64 * step;
-        let x = left + (second - from_s) / span_s * (right - left);
+        let moment = number as f64 * step;
+        let x = left + (moment - times.from) / times.span * (right - left);
         if x > right + 0.5 || number - first > 20 {
             break;
         }
@@ -95,7 +99,7 @@ pub(super) fn heat_map(
             bottom + 16.0,
             Anchor::Middle,
             "tick",
-            &format!("{second:.digits$}"),
+            &format!("{moment:.digits$}"),
         );
     }
     *out += &text(
@@ -103,9 +107,16 @@ pub(super) fn heat_map(
         bottom + 31.0,
         Anchor::Start,
         "label",
-        "seconds from the first record",
+        &format!("{} from the first record", times.unit),
     );
     legend(out, shades, right, bottom + 22.0);
+}
+
+/// How many samples are above the axis.
+pub(super) fn beyond(map: &HeatMap, scale: &Scale) -> u64 {
+    let cells = map.cells.iter();
+    let above = cells.filter(|((_, row), _)| scale.is_beyond(bounds(*row).0));
+    above.map(|(_, number)| number).sum()
 }
 
 /// Which counts have which shade: in even steps of their logarithm.
@@ -178,12 +189,52 @@ fn bounds(row: u16) -> (u64, u64) {
     (low, low.saturating_add(1 << shift))
 }
 
-/// A round step so that there are five to twelve in a span, in seconds.
-fn time_step(span: f64) -> f64 {
+/// The time axis in a unit that suits it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Times {
+    /// Its begin and its length.
+    from: f64,
+    span: f64,
+    unit: &'static str,
+    short: &'static str,
+}
+
+impl Times {
+    /// From ns.
+    fn new(from_ns: f64, span_ns: f64) -> Self {
+        const UNITS: [(f64, &str, &str); 4] = [
+            (1.0, "nanoseconds", "ns"),
+            (1e3, "microseconds", "µs"),
+            (1e6, "milliseconds", "ms"),
+            (1e9, "seconds", "s"),
+        ];
+        // Where a part far behind the first record is shown, numbers stay short.
+        let least = span_ns.max(from_ns / 1000.0);
+        let fitting = UNITS.iter().rev().find(|(ns, ..)| least >= 2.0 * ns);
+        let (ns, unit, short) = *fitting.unwrap_or(&UNITS[0]);
+        Self {
+            from: from_ns / ns,
+            span: span_ns / ns,
+            unit,
+            short,
+        }
+    }
+
+    /// A round step, so that up to twelve marks stand in `width` pixels side by side.
+    fn step(self, width: f64) -> f64 {
+        let step = round_step(self.span, 12.0);
+        let end = format!("{:.*}", digits(step), self.from + self.span);
+        let label = end.len() as f64 * 6.0 + 12.0;
+        round_step(self.span, (width / label).clamp(1.0, 12.0))
+    }
+}
+
+/// The least round step of which a span has no more than `most`.
+fn round_step(span: f64, most: f64) -> f64 {
     let mut step = 1e-9;
     loop {
         for factor in [1.0, 2.0, 5.0] {
-            if span / (step * factor) <= 12.0 {
+            if span / (step * factor) <= most {
                 return step * factor;
             }
         }
@@ -238,12 +289,24 @@ mod tests {
 
     #[test]
     fn times_have_few_round_marks() {
-        for (span, step) in [(10.15, 1.0), (2.77, 0.5), (0.0031, 0.0005), (3600.0, 500.0)] {
-            assert!(
-                (time_step(span) / step - 1.0).abs() < 1e-9,
-                "{span}: {}",
-                time_step(span)
-            );
+        for (from_ns, span_ns, unit, step) in [
+            (0.0, 10.15e9, "s", 1.0),
+            (0.0, 2.77e9, "s", 0.5),
+            (0.0, 78.7e6, "ms", 10.0),
+            (0.0, 3.1e6, "ms", 0.5),
+            (0.0, 1e6, "µs", 100.0),
+            (0.0, 100.0, "ns", 10.0),
+            (0.0, 3600e9, "s", 500.0),
+            (100e9, 1e6, "ms", 0.1),
+            (3600e9, 100.0, "s", 2e-8),
+        ] {
+            let times = Times::new(from_ns, span_ns);
+            let found = times.step(744.0);
+            assert_eq!(times.short, unit, "{from_ns} {span_ns}");
+            assert!((found / step - 1.0).abs() < 1e-9, "{times:?}: {found}");
+            let label = format!("{:.*}", digits(found), times.from + times.span);
+            let all = (times.span / found).floor() * (label.len() as f64 * 6.0);
+            assert!(all < 744.0, "{times:?}: {label}");
         }
         assert_eq!([digits(1.0), digits(0.5), digits(0.0005)], [0, 1, 4]);
     }

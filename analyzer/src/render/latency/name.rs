@@ -5,6 +5,9 @@ use crate::render::c2c::classes::class_text;
 use crate::render::style::count;
 use crate::result::{LatencyKey, LatencyReport};
 
+/// In front of a place in the kernel, as perf writes it.
+const KERNEL_PLACE: &str = "[kernel.kallsyms]+";
+
 /// Whether there are several kinds of cores, whose data sources are told apart.
 pub(super) fn has_models(result: &LatencyReport) -> bool {
     let models = result.groups.iter().map(|group| match &group.key {
@@ -55,8 +58,11 @@ pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
             kernel,
         } => {
             let mark = if *kernel { " [k]" } else { "" };
+            // A place has its binary in front; that of the kernel's is its address.
+            if let Some(address) = function.strip_prefix(KERNEL_PLACE) {
+                return format!("{address}{mark}");
+            }
             match dso {
-                // A place has its binary in front.
                 Some(dso) if !function.starts_with(&format!("{dso}+")) => {
                     format!("{function}{mark} in {dso}")
                 }
@@ -77,8 +83,11 @@ pub(super) fn name(key: &LatencyKey, with_model: bool) -> String {
             }
             None => format!("{address} not mapped"),
         },
+        LatencyKey::Thread { tid: -1, .. } => "thread not told".to_owned(),
         LatencyKey::Thread { pid, tid, comm } => {
-            let comm = comm.as_deref().unwrap_or("?");
+            // What perf calls the idle threads, which nobody names.
+            let unnamed = if *tid == 0 { "swapper" } else { "?" };
+            let comm = comm.as_deref().unwrap_or(unnamed);
             match pid == tid {
                 true => format!("{comm}/{tid}"),
                 false => format!("{comm}/{tid} of {pid}"),
@@ -113,40 +122,53 @@ pub(super) fn heading(by: &str) -> &'static str {
     }
 }
 
-/// What was not sampled, a line each.
-pub(super) fn thresholds(result: &LatencyReport) -> Vec<String> {
+/// Which latencies were not sampled.
+pub(super) fn thresholds(result: &LatencyReport) -> String {
     let unit = result.unit;
     // Hardware compares the main latency.
     let accesses = match result.metric {
         "weight" => "accesses",
         _ => "accesses with a weight",
     };
-    let mut known: Vec<u64> = result
-        .events
-        .iter()
-        .filter_map(|event| event.threshold)
-        .collect();
-    known.sort_unstable();
-    known.dedup();
-    match known.as_slice() {
-        [] => Vec::new(),
-        [one] => vec![format!(
-            "{accesses} below {one} {unit} were not sampled (ldlat, min_latency): percentiles are \
-             of the slower ones"
-        )],
-        _ => {
-            let each = result.events.iter().filter_map(|event| {
-                let threshold = event.threshold?;
-                Some(format!("{threshold} of {}", event.name))
-            });
-            let each: Vec<String> = each.collect();
-            vec![format!(
-                "{accesses} below a threshold were not sampled, and events have different ones, in \
-                 {unit}: {}; distributions are mixed",
-                each.join(", ")
-            )]
+    let option = match result.quality.spe.is_some() {
+        true => "min_latency",
+        false => "ldlat",
+    };
+    let events = || result.events.iter().filter(|event| event.count > 0);
+    let first = events().next().map(|event| event.threshold);
+    if events().any(|event| Some(event.threshold) != first) {
+        let each = events().map(|event| match (event.threshold, event.has_threshold) {
+            (Some(cycles), _) => format!("{cycles} of {}", event.name),
+            (None, Some(_)) => format!("none of {}", event.name),
+            (None, None) => format!("not told of {}", event.name),
+        });
+        let each: Vec<String> = each.collect();
+        return format!(
+            "{accesses} below a threshold were not sampled, and events have different ones ({option}), \
+             in {unit}: {}; distributions are mixed",
+            each.join(", ")
+        );
+    }
+    match first.flatten() {
+        Some(cycles) => format!(
+            "{accesses} below {cycles} {unit} were not sampled ({option}): percentiles are of the slower \
+             ones"
+        ),
+        None if events().all(|event| event.has_threshold.is_some()) => {
+            format!("no threshold ({option}): no latency was too short to be sampled")
+        }
+        None => {
+            "threshold: the capture does not tell whether short latencies were left out".to_owned()
         }
     }
+}
+
+/// Below what nothing was sampled of the latency that is shown.
+pub(super) fn hidden_below(result: &LatencyReport) -> Option<u64> {
+    let mut events = result.events.iter().filter(|event| event.count > 0);
+    let first = events.next()?.threshold?;
+    let least = events.try_fold(first, |least, event| Some(least.min(event.threshold?)));
+    least.filter(|_| result.metric == "weight")
 }
 
 /// What "lost" is in this result.

@@ -1,13 +1,14 @@
 //! The picture: distributions of the groups that lost most, and latencies over time.
 
 use super::distribution::{self, HEIGHT, Panel, Series};
-use super::heatmap::{Area, heat_map};
-use super::name::{has_models, heading, lost, name};
-use super::scale::LogScale;
+use super::heatmap::{Area, beyond, heat_map};
+use super::name::{has_models, heading, hidden_below, lost, name, thresholds};
+use super::scale::{Division, Scale};
+use crate::memory::Op;
 use crate::render::heads::processor;
-use crate::render::style::{count, cut, duration};
+use crate::render::style::{count, cut, cut_middle, duration};
 use crate::render::svg::{Anchor, Px, escape, line, text};
-use crate::result::{LatencyReport, Quality};
+use crate::result::{FILTERED, LatencyBaseline, LatencyGroup, LatencyKey, LatencyReport, Quality};
 use crate::stats::percent;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -27,6 +28,9 @@ const HEAT: f64 = 190.0;
 /// Characters of a line of small text, and of the title.
 const LINE: usize = 128;
 const TITLE: usize = 78;
+
+/// Characters of the path of the capture.
+const FILE: usize = 50;
 
 const STYLE: &str = "\
 text{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;font-size:11px;fill:#111}
@@ -57,11 +61,14 @@ pub(crate) fn picture(
     out: &mut dyn Write,
     result: &LatencyReport,
     top: Option<usize>,
+    division: Division,
 ) -> io::Result<()> {
     let with_model = has_models(result);
     let groups = result.groups.iter().filter(|group| group.latency.count > 0);
-    let groups = groups.take(top.unwrap_or(TOP).min(MOST));
+    let groups: Vec<&LatencyGroup> = groups.take(top.unwrap_or(TOP).min(MOST)).collect();
+    let Baselines { mixed, .. } = Baselines::new(result);
     let all = Panel {
+        baseline: mixed,
         name: "all accesses".to_owned(),
         note: samples(result.total.count),
         series: vec![Series {
@@ -69,23 +76,28 @@ pub(crate) fn picture(
             latency: &result.total,
         }],
     };
-    let groups = groups.map(|group| Panel {
+    let drawn = groups.iter().map(|group| Panel {
+        baseline: Baselines::new(result).of(group),
         name: name(&group.key, with_model),
-        note: format!(
-            "{} of the cycles lost · {}",
-            percent(group.share),
-            samples(group.latency.count)
-        ),
+        note: match group.share > 0.0 {
+            true => format!(
+                "{} of the cycles lost · {}",
+                percent(group.share),
+                samples(group.latency.count)
+            ),
+            false => format!("nothing lost · {}", samples(group.latency.count)),
+        },
         series: vec![Series {
             label: "",
             latency: &group.latency,
         }],
     });
-    let panels: Vec<Panel<'_>> = std::iter::once(all).chain(groups).collect();
+    let panels: Vec<Panel<'_>> = std::iter::once(all).chain(drawn).collect();
     let mut body = String::new();
-    let mut y = head(&mut body, result);
-    y = distributions(&mut body, result, &panels, y);
-    y = over_time(&mut body, result, y);
+    let mut y = head(&mut body, result, &groups);
+    let scale = distribution::scale(&panels, division, LEFT, RIGHT);
+    y = distributions(&mut body, result, &panels, &scale, y);
+    y = over_time(&mut body, result, division, y);
     let mut svg = String::new();
     let _ = write!(
         svg,
@@ -106,22 +118,56 @@ fn samples(number: u64) -> String {
     format!("{} sample{plural}", count(number))
 }
 
+/// Baselines of the panels: of groups of stores alone that of stores.
+#[derive(Clone, Copy)]
+struct Baselines {
+    mixed: Option<u64>,
+    store: Option<u64>,
+}
+
+impl Baselines {
+    fn new(result: &LatencyReport) -> Self {
+        let LatencyBaseline { load, store, .. } = result.baseline;
+        Self {
+            mixed: load.or(store),
+            store: store.or(load),
+        }
+    }
+
+    fn of(self, group: &LatencyGroup) -> Option<u64> {
+        match group.key {
+            LatencyKey::Source { op: Op::Store, .. } => self.store,
+            _ => self.mixed,
+        }
+    }
+}
+
 fn title(result: &LatencyReport) -> String {
+    let host = result.capture.host.as_deref();
+    let by = heading(result.by);
+    format!(
+        "Memory latency by {by} · {}",
+        host.unwrap_or("unknown host")
+    )
+}
+
+/// Which capture it is, and of which machine.
+fn origin(result: &LatencyReport) -> String {
     let capture = &result.capture;
-    let mut parts = vec![format!("Memory latency by {}", heading(result.by))];
-    parts.push(
+    let mut parts = vec![cut_middle(&capture.file, FILE)];
+    parts.extend(processor(capture, &result.quality));
+    parts.extend(capture.cpus_online.map(|cpus| format!("{cpus} CPUs")));
+    parts.extend(
         capture
-            .host
-            .clone()
-            .unwrap_or_else(|| "unknown host".to_owned()),
+            .duration_s
+            .map(|time| format!("{} recorded", duration(time))),
     );
-    parts.extend(processor(&result.capture, &result.quality));
     parts.join(" · ")
 }
 
 /// The title and what must be known to read the picture; returns where the rest
 /// begins.
-fn head(out: &mut String, result: &LatencyReport) -> f64 {
+fn head(out: &mut String, result: &LatencyReport, drawn: &[&LatencyGroup]) -> f64 {
     *out += &text(
         12.0,
         22.0,
@@ -130,11 +176,13 @@ fn head(out: &mut String, result: &LatencyReport) -> f64 {
         &cut(&title(result), TITLE),
     );
     let mut lines = vec![
+        origin(result),
         facts(result),
         format!("{}: {}", result.metric, result.meaning),
     ];
-    lines.extend(super::name::thresholds(result));
+    lines.push(thresholds(result));
     lines.push(lost(result));
+    lines.extend(left_out(result, drawn));
     let mut y = 26.0;
     for line in lines
         .iter()
@@ -148,20 +196,31 @@ fn head(out: &mut String, result: &LatencyReport) -> f64 {
 
 fn facts(result: &LatencyReport) -> String {
     let total = &result.total;
-    let mut parts = Vec::new();
-    parts.extend(
-        result
-            .capture
-            .duration_s
-            .map(|time| format!("{} recorded", duration(time))),
-    );
-    parts.push(format!(
+    let mut facts = format!(
         "{} with a latency, {} without",
         samples(total.count),
         count(total.without)
-    ));
-    parts.push(losses(&result.quality));
-    parts.join(" · ")
+    );
+    // Who sees a picture does not see the command.
+    if let Some(filtered) = result.quality.skipped.get(FILTERED) {
+        facts += &format!(", {} left out by filters", count(*filtered));
+    }
+    format!("{facts} · {}", losses(&result.quality))
+}
+
+/// How much of everything the drawn groups are; absent where they are all.
+fn left_out(result: &LatencyReport, drawn: &[&LatencyGroup]) -> Option<String> {
+    let groups = result.groups.iter().filter(|group| group.latency.count > 0);
+    let all = groups.count() as u64 + result.rest.as_ref().map_or(0, |rest| rest.groups);
+    let share: f64 = drawn.iter().map(|group| group.share).sum();
+    ((drawn.len() as u64) < all).then(|| {
+        format!(
+            "drawn: {} of {} groups, those that lost most: {} of the cycles lost",
+            drawn.len(),
+            count(all),
+            percent(share)
+        )
+    })
 }
 
 fn losses(quality: &Quality) -> String {
@@ -194,11 +253,16 @@ fn losses(quality: &Quality) -> String {
 }
 
 /// Draws all panels; returns where the rest begins.
-fn distributions(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>], top: f64) -> f64 {
-    let scale = distribution::scale(panels, LEFT, RIGHT);
+fn distributions(
+    out: &mut String,
+    result: &LatencyReport,
+    panels: &[Panel<'_>],
+    scale: &Scale,
+    top: f64,
+) -> f64 {
     let mut y = top;
     let bottom = top + HEIGHT * panels.len() as f64;
-    if let Some(threshold) = result.threshold {
+    if let Some(threshold) = hidden_below(result) {
         let x = scale.place(threshold as f64);
         for number in 0..panels.len() {
             let above = top + HEIGHT * number as f64 + distribution::TOP;
@@ -214,30 +278,23 @@ fn distributions(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>],
         }
     }
     for panel in panels {
-        distribution::panel(out, panel, (LEFT, RIGHT), &scale, y, result.unit);
+        distribution::panel(out, panel, (LEFT, RIGHT), scale, y, result.unit);
         y += HEIGHT;
     }
-    if let Some(baseline) = result.baseline.load.or(result.baseline.store) {
-        let x = scale.place(baseline as f64);
-        for number in 0..panels.len() {
-            let top = top + HEIGHT * number as f64;
-            let (above, below) = (top + distribution::TOP, top + distribution::BOTTOM);
-            *out += &line((x, above), (x, below), "base");
-        }
-    }
-    axis(out, result, &scale, bottom - 11.0);
+    axis(out, result, panels, scale, bottom - 11.0);
     bottom + 52.0
 }
 
-fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
+fn axis(out: &mut String, result: &LatencyReport, panels: &[Panel<'_>], scale: &Scale, y: f64) {
     for tick in scale.ticks() {
         let x = scale.place(tick.value as f64);
         *out += &line((x, y), (x, y + 4.0), "axis");
         *out += &text(x, y + 15.0, Anchor::Middle, "tick", &tick.text);
     }
     let label = format!(
-        "latency in {}, log scale; height: share of the samples of a group, to the highest of its own",
-        result.unit
+        "latency in {}, {}; height: share of the samples of a group, to the highest of its own",
+        result.unit,
+        scale.words()
     );
     *out += &text(
         (LEFT + RIGHT) / 2.0,
@@ -247,13 +304,17 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
         &label,
     );
     let mut legend = vec!["thick mark: median".to_owned()];
-    let baseline = result.baseline.load.or(result.baseline.store);
-    legend.extend(baseline.map(|baseline| {
+    legend.extend(distribution::legend(panels));
+    let Baselines { mixed, store } = Baselines::new(result);
+    let of_stores = panels.iter().any(|panel| panel.baseline != mixed);
+    legend.extend(mixed.map(|baseline| {
+        let of_stores = store.filter(|_| of_stores);
+        let of_stores = of_stores.map_or(String::new(), |store| format!(" ({store} of stores)"));
         let unit = result.unit;
-        format!("dashed: {baseline} {unit}, cycles above it are lost")
+        format!("dashed: {baseline}{of_stores}, {unit} above it are lost")
     }));
     let is_hidden = |&threshold: &u64| scale.place(threshold as f64) > LEFT + 1.0;
-    let hidden = result.threshold.filter(is_hidden);
+    let hidden = hidden_below(result).filter(is_hidden);
     legend.extend(hidden.map(|_| "grey: not sampled".to_owned()));
     let legend = legend.join(" · ");
     let middle = (LEFT + RIGHT) / 2.0;
@@ -261,23 +322,42 @@ fn axis(out: &mut String, result: &LatencyReport, scale: &LogScale, y: f64) {
 }
 
 /// Draws the heat map, where records have times; returns where the picture ends.
-fn over_time(out: &mut String, result: &LatencyReport, top: f64) -> f64 {
+fn over_time(out: &mut String, result: &LatencyReport, division: Division, top: f64) -> f64 {
     let Some(map) = result.heat.as_ref().filter(|map| !map.cells.is_empty()) else {
-        return top;
+        let said = "not drawn: latencies over time, as the records do not tell their times";
+        *out += &text(LEFT, top + 6.0, Anchor::Start, "said", said);
+        return top + 20.0;
     };
-    let title = format!(
-        "All accesses over time: latency in {}, log scale",
-        result.unit
-    );
-    *out += &text(LEFT, top + 12.0, Anchor::Start, "heading", &title);
     let area = Area {
         left: LEFT,
         right: RIGHT,
         top: top + 22.0,
         bottom: top + 22.0 + HEAT,
     };
-    let (low, high) = (result.total.min, result.total.max);
-    let scale = LogScale::new(low.unwrap_or(1), high.unwrap_or(1), area.bottom, area.top);
+    let total = &result.total;
+    let scale = match division {
+        Division::Log => Scale::log(
+            total.min.unwrap_or(1),
+            total.max.unwrap_or(1),
+            area.bottom,
+            area.top,
+        ),
+        Division::Linear => Scale::linear(
+            total.p999.unwrap_or(1).saturating_add(1),
+            area.bottom,
+            area.top,
+        ),
+    };
+    let mut title = format!(
+        "All accesses over time: latency in {}, {}",
+        result.unit,
+        scale.words()
+    );
+    let above = beyond(map, &scale);
+    if above > 0 {
+        title += &format!("; {} above the axis", samples(above));
+    }
+    *out += &text(LEFT, top + 12.0, Anchor::Start, "heading", &title);
     let start = result.capture.first_ns.unwrap_or(0);
     heat_map(out, map, area, &scale, start, result.unit);
     area.bottom + 46.0

@@ -1,10 +1,12 @@
 //! The table.
 
+use super::histogram::histogram;
 use super::name::{has_models, heading, lost, name, short, thresholds};
+use super::scale::Division;
 use crate::render::heads::processor;
 use crate::render::info;
-use crate::render::style::{Style, WIDTH, count, cut, duration, safe, wrap};
-use crate::result::{Distribution, LatencyReport};
+use crate::render::style::{Style, WIDTH, count, cut_middle, duration, many, safe, wrap};
+use crate::result::LatencyReport;
 use crate::stats::percent;
 use std::io::{self, Write};
 
@@ -15,19 +17,17 @@ const TOP: usize = 20;
 const NAME: usize = 36;
 const NAME_LINES: usize = 3;
 
-/// Columns of the longest bar.
-const BAR: usize = 50;
-
 /// Writes the table.
 pub(crate) fn table(
     out: &mut dyn Write,
     result: &LatencyReport,
     top: Option<usize>,
+    division: Division,
     color: bool,
 ) -> io::Result<()> {
     let style = Style { color };
     head(out, result, style)?;
-    histogram(out, result, style)?;
+    histogram(out, result, division, style)?;
     groups(out, result, top.unwrap_or(TOP), style)?;
     info::quality(out, &result.quality, style)
 }
@@ -53,84 +53,12 @@ fn head(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::Result
     writeln!(out, "{accesses}")?;
     writeln!(out)?;
     let mut lines = vec![format!("{}: {}", result.metric, result.meaning)];
-    lines.extend(thresholds(result));
+    lines.push(thresholds(result));
     lines.push(lost(result));
     for line in lines.iter().flat_map(|line| wrap(line, WIDTH, 2)) {
         writeln!(out, "{line}")?;
     }
     writeln!(out)
-}
-
-/// The distribution of all accesses by powers of two.
-fn histogram(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::Result<()> {
-    let mut powers: Vec<(u32, u64)> = Vec::new();
-    for bucket in &result.total.buckets {
-        // Buckets do not cross powers of two.
-        let power = bucket.low.max(1).ilog2();
-        match powers.last_mut() {
-            Some((last, count)) if *last == power => *count += bucket.count,
-            _ => powers.push((power, bucket.count)),
-        }
-    }
-    let most = powers.iter().map(|(_, count)| *count).max().unwrap_or(1);
-    let header = format!("{:>21}  {:>12}  share", result.unit, "samples");
-    writeln!(out, "{}", style.dim(&header))?;
-    let (Some(first), Some(last)) = (powers.first(), powers.last()) else {
-        return Ok(());
-    };
-    for power in first.0..=last.0 {
-        let found = powers.iter().find(|(known, _)| *known == power);
-        let number = found.map_or(0, |(_, count)| *count);
-        let low = 1u64 << power;
-        let range = match power {
-            // Of Arm SPE 0 is a latency.
-            0 if result.total.min == Some(0) => "0-1".to_owned(),
-            0 => "1".to_owned(),
-            _ => format!("{}-{}", count(low), count(low + (low - 1))),
-        };
-        let share = number as f64 / result.total.count as f64;
-        // What is there is seen.
-        let eighths = (number as f64 / most as f64 * 8.0 * BAR as f64).ceil() as usize;
-        writeln!(
-            out,
-            "{}",
-            format!(
-                "{range:>21}  {:>12}  {:>8}  {}",
-                count(number),
-                percent(share),
-                bar(eighths)
-            )
-            .trim_end()
-        )?;
-    }
-    let Distribution {
-        p50,
-        p90,
-        p99,
-        p999,
-        max,
-        mean,
-        ..
-    } = result.total;
-    let value = |value: Option<u64>| value.map_or("-".to_owned(), count);
-    writeln!(
-        out,
-        "mean {:.0} · p50 {} · p90 {} · p99 {} · p99.9 {} · max {} {}",
-        mean.unwrap_or(0.0),
-        value(p50),
-        value(p90),
-        value(p99),
-        value(p999),
-        value(max),
-        result.unit,
-    )?;
-    writeln!(out)
-}
-
-/// A bar of so many eighths of a column.
-fn bar(eighths: usize) -> String {
-    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
 }
 
 fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style) -> io::Result<()> {
@@ -148,17 +76,12 @@ fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style)
     );
     writeln!(out, "{}", style.bold(&header))?;
     let with_model = has_models(result);
-    for group in result.groups.iter().take(top) {
+    let with_latency = result.groups.iter().filter(|group| group.latency.count > 0);
+    for group in with_latency.clone().take(top) {
         let latency = &group.latency;
-        let mut names = wrap(&name(&group.key, with_model), NAME, 2);
-        if names.len() > NAME_LINES {
-            let rest = names.split_off(NAME_LINES - 1).join(" ");
-            names.push(cut(&rest, NAME));
-        }
+        let names = name_lines(&name(&group.key, with_model));
         let value = |value: Option<u64>| value.map_or("-".to_owned(), short_cycles);
-        let mean = latency
-            .mean
-            .map_or("-".to_owned(), |mean| short_cycles(mean.round() as u64));
+        let mean = latency.mean.map_or("-".to_owned(), short_mean);
         writeln!(
             out,
             "{:>6} {:>8} {:>10} {mean:>6} {:>6} {:>6} {:>6} {:>7}  {}",
@@ -175,9 +98,18 @@ fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style)
             writeln!(out, "{:>width$}{more}", "", width = WIDTH - NAME)?;
         }
     }
-    let hidden = result.groups.len().saturating_sub(top) as u64;
+    let with_latency = with_latency.count();
+    let hidden = with_latency.saturating_sub(top) as u64;
     if hidden > 0 {
         writeln!(out, "{:>16} more (--top; --json has them)", count(hidden))?;
+    }
+    let without = (result.groups.len() - with_latency) as u64;
+    if without > 0 {
+        writeln!(
+            out,
+            "{:>16} of accesses without a latency (--json has them)",
+            many(without, "group")
+        )?;
     }
     if let Some(rest) = &result.rest {
         let line = format!(
@@ -190,6 +122,38 @@ fn groups(out: &mut dyn Write, result: &LatencyReport, top: usize, style: Style)
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// The name of a group in the lines that it may take: broken between words, words that are
+/// too long anywhere. Of what is still too long the middle is left out.
+fn name_lines(name: &str) -> Vec<String> {
+    const INDENT: usize = 2;
+    let break_up = |name: &str| {
+        let mut words = Vec::new();
+        for word in name.split(' ') {
+            let word: Vec<char> = word.chars().collect();
+            let parts = word.chunks(NAME - INDENT);
+            words.extend(parts.map(|part| part.iter().collect::<String>()));
+        }
+        wrap(&words.join(" "), NAME, INDENT)
+    };
+    let lines = break_up(name);
+    if lines.len() <= NAME_LINES {
+        return lines;
+    }
+    let room = (1..NAME * NAME_LINES).rev();
+    let mut shorter = room.map(|room| break_up(&cut_middle(name, room)));
+    shorter
+        .find(|lines| lines.len() <= NAME_LINES)
+        .unwrap_or_default()
+}
+
+/// A mean in a table: of small ones a decimal too.
+fn short_mean(mean: f64) -> String {
+    match mean < 9.95 {
+        true => format!("{mean:.1}"),
+        false => short_cycles(mean.round() as u64),
+    }
 }
 
 /// Latencies in a table: whole below a million.
@@ -208,5 +172,34 @@ fn short_count(value: u64) -> String {
         text
     } else {
         short(value.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses differ at their ends.
+    #[test]
+    fn names_keep_what_tells_them_apart() {
+        assert_eq!(
+            name_lines("[kernel.kallsyms]+0xffffffffa423a4fe [k]"),
+            ["[kernel.kallsyms]+0xffffffffa423a4", "  fe [k]"]
+        );
+        assert_eq!(name_lines("queue_pop in app"), ["queue_pop in app"]);
+        let long = format!("{} in libservice.so", "Table<Key>::".repeat(40));
+        let lines = name_lines(&long);
+        assert_eq!(lines.len(), NAME_LINES);
+        assert!(lines.iter().all(|line| line.chars().count() <= NAME));
+        assert!(lines[0].starts_with("Table<Key>"), "{lines:?}");
+        assert!(lines[2].ends_with("libservice.so"), "{lines:?}");
+    }
+
+    #[test]
+    fn means_of_a_few_cycles_have_a_decimal() {
+        assert_eq!(
+            [2.25, 9.94, 9.96, 123.5].map(short_mean),
+            ["2.2", "9.9", "10", "124"]
+        );
     }
 }

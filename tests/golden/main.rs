@@ -17,3 +17,5 @@ mod reader;
 mod realistic;
 mod recorded;
 mod spe;
+mod spe_doubts;
+mod spe_threads;

@@ -167,7 +167,7 @@ fn slow_line(midr: u64, code: u16) -> SpeCapture {
     capture
 }
 
-fn written(capture: &SpeCapture, container: Container, folder: &Path) -> PathBuf {
+pub(crate) fn written(capture: &SpeCapture, container: Container, folder: &Path) -> PathBuf {
     let path = folder.join("capture.perf.data");
     std::fs::write(&path, capture.wrapped(container).unwrap()).unwrap();
     path
@@ -233,7 +233,7 @@ fn a_table_of_the_user_is_taken() {
 }
 
 /// Two CPUs use one line, one writes offset 0 and the other reads what it is told to.
-fn of_two_cpus(read: u64) -> SpeCapture {
+pub(crate) fn of_two_cpus(read: u64) -> SpeCapture {
     let mut capture = SpeCapture::new(2);
     for cpu in 0..2u32 {
         let plans: Vec<SpePlan> = (0..40u64)
@@ -278,7 +278,10 @@ fn cpus_stand_for_threads_that_are_not_told() {
 }
 
 /// Changes the words of a capture: `change` is given each attribute and each record.
-fn altered(capture: &SpeCapture, mut change: impl FnMut(Option<u32>, &mut [u8])) -> Vec<u8> {
+pub(crate) fn altered(
+    capture: &SpeCapture,
+    mut change: impl FnMut(Option<u32>, &mut [u8]),
+) -> Vec<u8> {
     let mut bytes = capture.wrapped(Container::File).unwrap();
     let word = |bytes: &[u8], at: usize| {
         u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
@@ -377,37 +380,4 @@ fn cores_and_sources_are_in_words() {
         assert!(text.contains("L3 or system cache"), "{text}");
         assert!(!text.contains("clean elsewhere"), "{text}");
     }
-}
-
-/// Switches tell threads where records do not.
-#[test]
-fn threads_come_from_switches_without_contexts() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut capture = SpeCapture::new(2);
-    let plans: Vec<SpePlan> = (0..10u64)
-        .map(|number| SpePlan {
-            operation: Some((1, 1)),
-            pc: Some((SpeCapture::TEXT, 0)),
-            data: Some(SpeCapture::HEAP),
-            timestamp: Some(1_000 * (number + 1)),
-            ..SpePlan::default()
-        })
-        .collect();
-    capture.chunk(0, &plans, 64);
-    capture.switch(0, 4_500, SpeCapture::PID, SpeCapture::PID + 1);
-    let path = written(&capture, Container::File, folder.path());
-    let document = contend_on(&path, &["c2c", "--json", "--show-all"]).json("c2c");
-    assert_eq!(document["quality"]["spe"]["attribution"]["switch"], 10);
-    let writers = &document["lines"][0]["writers"];
-    let stores: Vec<(&Value, &Value)> = writers
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|writer| (&writer["tid"], &writer["stores"]))
-        .collect();
-    let pid = SpeCapture::PID;
-    assert_eq!(
-        stores,
-        [(&json!(pid + 1), &json!(6)), (&json!(pid), &json!(4))]
-    );
 }

@@ -7,7 +7,7 @@ use crate::capture::Capture;
 use crate::event_kind::EventKind;
 use crate::info::info;
 use crate::render::{cut, cut_path};
-use crate::result::{Can, Info, cpu_ranges};
+use crate::result::{Can, Info, SpeQuality, cpu_ranges};
 use crate::space::AddressSpace;
 use crate::spe::SpeTrace;
 use crate::survey::Survey;
@@ -91,6 +91,9 @@ fn what_to_do(info: &Info) -> String {
         "its SPE data has no loads or stores: record them with `perf record -e \
          arm_spe_0/load_filter=1,store_filter=1,ts_enable=1/`"
             .to_owned()
+    } else if let Some(spe) = &info.quality.spe {
+        let what = no_records(spe);
+        format!("{what}: copy it again, or record again")
     } else if missing > 0 {
         format!(
             "the capture is cut off ({missing} bytes missing): copy it again, or record again \
@@ -98,6 +101,19 @@ fn what_to_do(info: &Info) -> String {
         )
     } else {
         format!("record them with {RECORD} on the host")
+    }
+}
+
+/// Why SPE data has no record.
+fn no_records(spe: &SpeQuality) -> String {
+    let (bytes, missing) = (spe.area.bytes, spe.area.told.missing_bytes);
+    match (bytes, missing, spe.skipped_bytes) {
+        (0, 0, _) => "no SPE data was written".to_owned(),
+        (0, _, _) => {
+            format!("all {missing} bytes of SPE data that the kernel announced are missing")
+        }
+        (_, _, 0) => format!("its {bytes} bytes of SPE data hold nothing"),
+        _ => format!("its {bytes} bytes of SPE data hold no whole record"),
     }
 }
 

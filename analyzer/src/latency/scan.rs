@@ -7,7 +7,7 @@ use super::spe::{latency_of as spe_latency, source_of};
 use super::threshold::{Threshold, threshold};
 use crate::capture::Capture;
 use crate::event_kind::EventKind;
-use crate::spe::{SpeOp, SpeSums, SpeTrace};
+use crate::spe::{SpeOp, SpeSums, SpeTrace, in_effect};
 use crate::stats::Histogram;
 use crate::survey::{SAMPLE, Survey};
 use anyhow::Result;
@@ -247,7 +247,8 @@ impl EventScan {
             .unwrap_or_default();
         // Frequencies are refused; a count of operations is all there is
         // (`drivers/perf/arm_spe_pmu.c`).
-        let mut periods = events.map(|event| event.attr.sample_period_or_freq);
+        let periods = events.map(|event| event.attr.sample_period_or_freq);
+        let mut periods = periods.map(|period| in_effect(capture, period));
         let first = periods.next().filter(|&period| period > 0);
         self.period = match first {
             Some(period) if periods.all(|other| other == period) => Period::Fixed(period),

@@ -128,18 +128,34 @@ fn content(
 fn spe(spe: &SpeQuality) -> String {
     let mut cores: Vec<(&str, usize)> = Vec::new();
     for cpu in spe.cpus.iter().filter(|cpu| cpu.records > 0) {
+        // Where it is not known which CPU, it is not known how many.
+        let cpus = usize::from(cpu.cpu.is_some());
         match cores.iter_mut().find(|(core, _)| *core == cpu.core) {
-            Some((_, cpus)) => *cpus += 1,
-            None => cores.push((&cpu.core, 1)),
+            Some((_, known)) => *known += cpus,
+            None => cores.push((&cpu.core, cpus)),
         }
     }
     let cores: Vec<String> = cores
         .iter()
-        .map(|(core, cpus)| format!("{cpus} {core}"))
+        .map(|(core, cpus)| match cpus {
+            0 => (*core).to_owned(),
+            cpus => format!("{cpus} {core}"),
+        })
         .collect();
-    let mut text = format!("{} records of {}", count(spe.records), cores.join(", "));
-    if let Some(period) = spe.interval.period {
-        text += &format!("; one in {} operations", count(period));
+    let mut text = format!("{} records", count(spe.records));
+    if !cores.is_empty() {
+        text += &format!(" of {}", cores.join(", "));
+    }
+    let interval = &spe.interval;
+    if let Some(period) = interval.period {
+        let effective = interval.effective.unwrap_or(period);
+        text += &format!("; one in {} operations", count(effective));
+        if effective != period {
+            text += &format!(" ({} asked for)", count(period));
+        }
+        if let Some(least) = interval.min_interval.filter(|&least| period < least) {
+            text += &format!(" asked for, {} is the least of the core", count(least));
+        }
     }
     if let Some(mean) = spe.interval.mean_ns {
         text += &format!(", every {:.0} ns of a CPU", mean);
@@ -154,6 +170,14 @@ fn spe(spe: &SpeQuality) -> String {
         if records > 0 {
             text += &format!("; {} {how}", count(records));
         }
+    }
+    if by.compared > 0 {
+        let agree = by.compared - by.contradicted;
+        text += &format!(
+            "; switches say the same of {} of {} that were compared",
+            count(agree),
+            count(by.compared)
+        );
     }
     text
 }

@@ -74,6 +74,9 @@ pub struct AuxFacts {
     /// How often a sample was dropped because one was still on its way: at least one
     /// each time.
     pub collisions: u64,
+    /// How many say that the buffer is gone round in (a snapshot): data that was written
+    /// over before it was copied is lost.
+    pub overwritten: u64,
     /// How many announce data of which nothing is in the capture.
     pub missing_chunks: u64,
     /// Bytes that they announce.
@@ -91,6 +94,13 @@ pub struct Attributions {
     pub buffer: u64,
     /// Nothing tells.
     pub unknown: u64,
+    /// Records whose thread is known, and of which no record tells the process.
+    pub without_process: u64,
+    /// Records that name their thread and were held against records of switches: one
+    /// in sixteen, where switches tell who ran.
+    pub compared: u64,
+    /// Records of these of which switches tell another thread.
+    pub contradicted: u64,
 }
 
 /// How often operations were sampled.
@@ -99,6 +109,10 @@ pub struct Interval {
     /// Operations between two samples, as it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<u64>,
+    /// Operations between two samples as the hardware is set to it: it counts in 256s.
+    /// Absent where it is not told, and below the least, where kernels differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<u64>,
     /// The least that the hardware is capable of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_interval: Option<u64>,

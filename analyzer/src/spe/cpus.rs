@@ -1,6 +1,6 @@
 //! Who ran on which CPU when, as records of switches say.
 
-use contend_perfdata::{SampleId, Switch};
+use contend_perfdata::{At, SampleId, Switch};
 use std::collections::BTreeMap;
 
 /// A moment from which on a thread is on a CPU.
@@ -75,6 +75,22 @@ impl Cpus {
             of_cpu.push(turn);
         }
         Self { turns }
+    }
+
+    /// Whether no switch is told of at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// All turns of threads that are known: thread, moment, process.
+    pub(super) fn turns(&self) -> impl Iterator<Item = (i32, At, i32)> {
+        let turns = self.turns.values().flatten();
+        turns
+            .filter(|turn| turn.tid > 0 && turn.pid >= 0)
+            .map(|turn| {
+                let Turn { time, pos, .. } = *turn;
+                (turn.tid, At { time, pos }, turn.pid)
+            })
     }
 
     /// The turns of a CPU.

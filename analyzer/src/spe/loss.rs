@@ -2,6 +2,7 @@
 
 use contend_perfdata::{AuxChunk, AuxFlags, AuxRecord};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A record of the kernel about new data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,9 @@ pub(super) enum Owner {
 }
 
 impl Owner {
+    /// No buffer in particular.
+    const NOBODY: Self = Self::Thread(-1);
+
     pub(super) fn of(chunk: &AuxChunk) -> Self {
         match u32::try_from(chunk.cpu) {
             Ok(cpu) => Self::Cpu(cpu),
@@ -42,6 +46,8 @@ pub(crate) struct Losses {
     pub(crate) partial: u64,
     /// How many say that samples met and one was dropped.
     pub(crate) collisions: u64,
+    /// How many say that the buffer is gone round in: older data is written over.
+    pub(crate) overwritten: u64,
     /// How many announce data of which nothing is in the capture.
     pub(crate) absent: u64,
     /// Bytes that they announce.
@@ -56,6 +62,7 @@ impl Losses {
         self.truncated += u64::from(flags.is_truncated());
         self.partial += u64::from(flags.is_partial());
         self.collisions += u64::from(flags.is_collision());
+        self.overwritten += u64::from(flags.is_overwrite());
         if is_absent {
             self.absent += 1;
             self.absent_bytes = self.absent_bytes.saturating_add(size);
@@ -78,6 +85,8 @@ pub(super) struct Buffer {
     /// Bytes of the area between chunks that are in no chunk.
     pub(super) gap_bytes: u64,
     pub(super) gaps: u64,
+    /// Bytes of gaps that no record of the kernel announces: these are lost as well.
+    pub(super) silent_bytes: u64,
     pub(super) losses: Losses,
 }
 
@@ -88,6 +97,9 @@ pub(super) struct Buffers {
     /// Losses over time.
     pub(super) spans: Vec<(u64, u64, Losses)>,
 }
+
+/// Gaps of more bytes are no gaps but a damaged offset: no recording loses so much.
+const MOST_GAP: u64 = 1 << 40;
 
 /// How many spans of time losses are told of.
 const SPANS: u64 = 20;
@@ -111,9 +123,9 @@ impl Buffers {
             } else {
                 seen.tid.map(Owner::Thread)
             };
-            if let Some(owner) = owner {
-                all.entry(owner).or_default().seen.push(seen);
-            }
+            // Where the record does not say whose buffer it is, what it says counts.
+            let owner = owner.unwrap_or(Owner::NOBODY);
+            all.entry(owner).or_default().seen.push(seen);
         }
         let mut buffers = Self {
             all,
@@ -133,19 +145,12 @@ impl Buffers {
         let last = times.iter().max().copied().unwrap_or(0);
         let width = ((last - first) / SPANS + 1).max(1);
         let mut spans: BTreeMap<u64, Losses> = BTreeMap::new();
-        for buffer in self.all.values_mut() {
+        for (owner, buffer) in &mut self.all {
             buffer.spans.sort_unstable();
             buffer.seen.sort_unstable();
-            let mut end = None::<u64>;
-            for &(from, to) in &buffer.spans {
-                if let Some(end) = end.filter(|&end| end < from) {
-                    buffer.gaps += 1;
-                    buffer.gap_bytes = buffer.gap_bytes.saturating_add(from - end);
-                }
-                end = Some(end.map_or(to, |end| end.max(to)));
-            }
+            buffer.count_gaps();
             for seen in &buffer.seen {
-                let is_absent = !overlaps(&buffer.spans, &seen.record);
+                let is_absent = *owner != Owner::NOBODY && !overlaps(&buffer.spans, &seen.record);
                 buffer.losses.add(seen, is_absent);
                 if seen.time > 0 {
                     let span = (seen.time - first) / width;
@@ -161,6 +166,46 @@ impl Buffers {
             })
             .collect();
     }
+}
+
+impl Buffer {
+    /// Counts what is missing between chunks. Of a buffer that is gone round in nothing
+    /// is: offsets are places in it.
+    fn count_gaps(&mut self) {
+        if self
+            .seen
+            .iter()
+            .any(|seen| seen.record.flags.is_overwrite())
+        {
+            return;
+        }
+        let mut end = None::<u64>;
+        for &(from, to) in &self.spans {
+            if let Some(end) = end.filter(|&end| end < from && from - end <= MOST_GAP) {
+                let bytes = from - end;
+                self.gaps += 1;
+                self.gap_bytes = self.gap_bytes.saturating_add(bytes);
+                let announced = announced(&self.seen, end..from).min(bytes);
+                self.silent_bytes = self.silent_bytes.saturating_add(bytes - announced);
+            }
+            end = Some(end.map_or(to, |end| end.max(to)));
+        }
+    }
+}
+
+/// How many bytes of a span of the area records of the kernel announce. They are in
+/// the order of the area and do not overlap.
+fn announced(seen: &[AuxSeen], span: Range<u64>) -> u64 {
+    let end = |seen: &AuxSeen| seen.record.offset.saturating_add(seen.record.size);
+    let first = seen.partition_point(|seen| end(seen) <= span.start);
+    let in_span = seen[first..].iter();
+    let in_span = in_span.take_while(|seen| seen.record.offset < span.end);
+    in_span
+        .map(|seen| {
+            let from = seen.record.offset.max(span.start);
+            end(seen).min(span.end).saturating_sub(from)
+        })
+        .fold(0, u64::saturating_add)
 }
 
 /// Whether any byte of what a record announces is in a chunk. An empty record
@@ -185,9 +230,8 @@ fn overlaps(spans: &[(u64, u64)], record: &AuxRecord) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_announced_and_not_there_is_absent() {
-        let chunk = |cpu, aux_offset, size, available| AuxChunk {
+    fn chunk(cpu: i32, aux_offset: u64, size: u64, available: u64) -> AuxChunk {
+        AuxChunk {
             pos: 0,
             segment: 0,
             place: 0,
@@ -197,8 +241,11 @@ mod tests {
             index: 0,
             tid: -1,
             cpu,
-        };
-        let seen = |cpu, offset, size, flags, time| AuxSeen {
+        }
+    }
+
+    fn seen(cpu: u32, offset: u64, size: u64, flags: u64, time: u64) -> AuxSeen {
+        AuxSeen {
             record: AuxRecord {
                 offset,
                 size,
@@ -207,7 +254,11 @@ mod tests {
             time,
             cpu: Some(cpu),
             tid: None,
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_announced_and_not_there_is_absent() {
         let chunks = [
             chunk(0, 0, 100, 100),
             chunk(0, 200, 100, 60),
@@ -243,5 +294,34 @@ mod tests {
             .map(|(.., losses)| losses.aux_records)
             .sum();
         assert_eq!(records, 5);
+    }
+
+    #[test]
+    fn a_gap_that_nothing_announces_is_silent() {
+        let chunks = [
+            chunk(0, 0, 100, 100),
+            chunk(0, 300, 100, 100),
+            chunk(0, 1 << 60, 100, 100),
+        ];
+        let first = |seen| {
+            let buffers = Buffers::new(&chunks, seen);
+            let buffer = &buffers.all[&Owner::Cpu(0)];
+            (buffer.gaps, buffer.gap_bytes, buffer.silent_bytes)
+        };
+        assert_eq!(first(vec![seen(0, 150, 100, 0, 1000)]), (1, 200, 100));
+        assert_eq!(first(vec![seen(0, 50, 400, 0, 1000)]), (1, 200, 0));
+        // Of a snapshot nothing between chunks is missing.
+        assert_eq!(first(vec![seen(0, 150, 100, 2, 1000)]), (0, 0, 0));
+    }
+
+    #[test]
+    fn records_that_do_not_say_whose_they_are_count() {
+        let nobody = AuxSeen {
+            cpu: None,
+            ..seen(0, 0, 100, 1, 1000)
+        };
+        let buffers = Buffers::new(&[chunk(0, 0, 100, 100)], vec![nobody]);
+        let losses = buffers.all[&Owner::NOBODY].losses;
+        assert_eq!((losses.truncated, losses.absent), (1, 0));
     }
 }

@@ -18,11 +18,13 @@
 mod core;
 mod cpus;
 mod gathered;
+mod interval;
 mod level;
 mod loss;
 mod op;
 mod ops;
 mod report;
+mod snapshot;
 mod source;
 mod sources;
 mod sums;
@@ -31,7 +33,9 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod warnings;
 
+pub(crate) use interval::in_effect;
 pub(crate) use op::SpeOp;
 pub(crate) use ops::Ops;
 pub(crate) use report::{count, report};

@@ -7,7 +7,9 @@ use super::op::{Attribution, SpeOp};
 use super::sources::Sources;
 use super::sums::{ChunkSums, SpeSums};
 use super::trace::SpeTrace;
-use contend_perfdata::{At, AuxChunk, CpuMode, MemorySample, Source, SpeDecoder, SpeRecord};
+use contend_perfdata::{
+    At, AuxChunk, AuxRecord, CpuMode, MemorySample, Source, SpeDecoder, SpeRecord,
+};
 use std::io;
 
 /// Addresses from here on are the kernel's, its modules' among them. perf takes
@@ -44,6 +46,8 @@ impl Ops<'_> {
         match stats {
             Ok(stats) => {
                 self.sums.odd_times += view.odd_times;
+                self.sums.compared += view.compared;
+                self.sums.contradicted += view.contradicted;
                 sums.finish(view.sums_cpu(), &stats, self.sums);
             }
             Err(error) => self.outcome = Err(error),
@@ -67,7 +71,17 @@ struct View<'a> {
     seen: usize,
     /// Records with a time that is not of the recording.
     odd_times: u64,
+    /// Records that named their thread.
+    named: u64,
+    /// Records of these that were held against switches, and those of which switches
+    /// tell another thread.
+    compared: u64,
+    contradicted: u64,
 }
+
+/// One in so many records that name their thread is held against switches: to do it
+/// for all would take time and tell no more.
+const COMPARED: u64 = 16;
 
 impl<'a> View<'a> {
     fn new(trace: &'a SpeTrace, chunk: &'a AuxChunk) -> Self {
@@ -89,6 +103,9 @@ impl<'a> View<'a> {
             last: (-1, 0..0, -1),
             seen: 0,
             odd_times: 0,
+            named: 0,
+            compared: 0,
+            contradicted: 0,
         }
     }
 
@@ -101,8 +118,10 @@ impl<'a> View<'a> {
         let seen = &self.buffer?.seen;
         let place = self.chunk.aux_offset.saturating_add(offset);
         let holds = |seen: &AuxSeen| {
-            (seen.record.offset..seen.record.offset.saturating_add(seen.record.size))
-                .contains(&place)
+            let AuxRecord { offset, size, .. } = seen.record;
+            // That of a snapshot says where the hardware is in the buffer.
+            let is_place = !seen.record.flags.is_overwrite();
+            is_place && (offset..offset.saturating_add(size)).contains(&place)
         };
         if !seen.get(self.seen).is_some_and(holds) {
             let behind = seen.partition_point(|seen| seen.record.offset <= place);
@@ -176,6 +195,10 @@ impl<'a> View<'a> {
             return self.thread_of_cpu(time, at);
         };
         let tid = context.cast_signed();
+        if self.named.is_multiple_of(COMPARED) {
+            self.compare(tid, time);
+        }
+        self.named += 1;
         let (known, span, pid) = &self.last;
         if *known == tid && span.contains(&at.time) {
             return (*pid, tid, Attribution::Context);
@@ -187,6 +210,14 @@ impl<'a> View<'a> {
         };
         self.last = (tid, span, pid);
         (pid, tid, Attribution::Context)
+    }
+
+    #[inline(never)]
+    fn compare(&mut self, tid: i32, time: Option<u64>) {
+        if let Some((_, told)) = time.and_then(|time| self.turns.at(time)) {
+            self.compared += 1;
+            self.contradicted += u64::from(told != tid);
+        }
     }
 
     #[inline(never)]

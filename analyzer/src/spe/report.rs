@@ -1,16 +1,15 @@
 //! From what was found to the result.
 
+use super::interval;
 use super::loss::{Buffer, Losses, Owner};
 use super::op::Attribution;
 use super::sums::{CpuSums, SpeSums};
 use super::trace::SpeTrace;
+use super::warnings;
 use crate::capture::Capture;
-use crate::event_kind::EventKind;
-use crate::result::{
-    AreaFacts, Attributions, AuxFacts, Hex, Interval, Quality, SpeCpu, SpeQuality, SpeSpan,
-};
+use crate::result::{AreaFacts, Attributions, AuxFacts, Hex, Quality, SpeCpu, SpeQuality, SpeSpan};
 use anyhow::Result;
-use contend_perfdata::{AttrFlags, Header, MemorySample};
+use contend_perfdata::MemorySample;
 use std::collections::BTreeSet;
 
 /// Decodes all operations only to count them.
@@ -39,8 +38,7 @@ pub(crate) fn report(capture: &Capture, trace: &SpeTrace, sums: &SpeSums, qualit
         "chunks of SPE data beyond the first million",
         trace.dropped_chunks,
     );
-    times(capture.header(), trace, &facts, sums, quality);
-    warnings(trace, &facts, quality);
+    warnings::warn(capture.header(), trace, sums, &facts, &mut quality.warnings);
     quality.spe = Some(facts);
 }
 
@@ -74,6 +72,9 @@ fn facts(capture: &Capture, trace: &SpeTrace, sums: &SpeSums) -> SpeQuality {
             switch: by(Attribution::Switch),
             buffer: by(Attribution::Buffer),
             unknown: by(Attribution::Unknown),
+            without_process: sums.without_process,
+            compared: sums.compared,
+            contradicted: sums.contradicted,
         },
         without_time: sums.timeless,
         operations: operations.collect(),
@@ -82,7 +83,7 @@ fn facts(capture: &Capture, trace: &SpeTrace, sums: &SpeSums) -> SpeQuality {
         acquire_release: sums.acquire_release,
         loads_without_source: sums.no_source,
         loads_with_unknown_source: sums.unknown_source,
-        interval: interval(capture.header(), trace, sums),
+        interval: interval::of(capture, sums),
         cpus: cpus(trace, sums),
         timeline: trace
             .buffers
@@ -104,6 +105,7 @@ fn told(losses: &Losses) -> AuxFacts {
         truncated: losses.truncated,
         partial: losses.partial,
         collisions: losses.collisions,
+        overwritten: losses.overwritten,
         missing_chunks: losses.absent,
         missing_bytes: losses.absent_bytes,
     }
@@ -130,34 +132,12 @@ impl AreaFacts {
             (&mut self.told.truncated, other.told.truncated),
             (&mut self.told.partial, other.told.partial),
             (&mut self.told.collisions, other.told.collisions),
+            (&mut self.told.overwritten, other.told.overwritten),
             (&mut self.told.missing_chunks, other.told.missing_chunks),
             (&mut self.told.missing_bytes, other.told.missing_bytes),
         ] {
             *sum = sum.saturating_add(more);
         }
-    }
-}
-
-fn interval(header: &Header, trace: &SpeTrace, sums: &SpeSums) -> Interval {
-    let events = header.attrs.iter();
-    let mut spe = events.filter(|event| EventKind::of(event, &header.features) == EventKind::Spe);
-    let period = spe.next().map(|event| event.attr.sample_period_or_freq);
-    let metadata = trace.metadata.iter();
-    let cpus = metadata.flat_map(|metadata| &metadata.cpus);
-    let min_interval = cpus
-        .filter_map(|cpu| cpu.min_interval.filter(|&least| least > 0))
-        .min();
-    let spans = sums.cpus.values().filter_map(|cpu| {
-        let (first, last) = cpu.times?;
-        (cpu.records > 1).then(|| (last - first, cpu.records - 1))
-    });
-    let (time, steps) = spans.fold((0u64, 0u64), |(time, steps), (span, more)| {
-        (time.saturating_add(span), steps + more)
-    });
-    Interval {
-        period: period.filter(|&period| period > 0),
-        min_interval,
-        mean_ns: (steps > 0).then(|| time as f64 / steps as f64),
     }
 }
 
@@ -187,159 +167,4 @@ fn cpus(trace: &SpeTrace, sums: &SpeSums) -> Vec<SpeCpu> {
 fn mean(cpu: &CpuSums) -> Option<f64> {
     let (first, last) = cpu.times?;
     (cpu.records > 1).then(|| (last - first) as f64 / (cpu.records - 1) as f64)
-}
-
-/// What is wrong with the times of records.
-fn times(
-    header: &Header,
-    trace: &SpeTrace,
-    facts: &SpeQuality,
-    sums: &SpeSums,
-    quality: &mut Quality,
-) {
-    let records = facts.records;
-    let mut warn = |text: String| quality.warnings.push(text);
-    let without = sums.timeless - sums.odd_times;
-    if records > 0 && !trace.has_conversion() {
-        // perf makes the record of what the kernel tells in the page it maps
-        // (`cap_user_time_zero`; tools/perf/util/tsc.c): since Linux 5.9, while the
-        // scheduler's clock is the timer that SPE counts (arch_perf_update_userpage in
-        // drivers/perf/arm_pmuv3.c).
-        warn(format!(
-            "the capture does not tell how SPE's timer counts become times (no TIME_CONV record): \
-             the times of {records} records are those of their chunks. perf writes it from Linux \
-             5.9 on, where the kernel's clock is the generic timer"
-        ));
-    } else if without > 0 {
-        warn(format!(
-            "{without} of {records} SPE records have no time (record with ts_enable=1): that of \
-             their chunk is taken"
-        ));
-    }
-    if sums.odd_times > 0 {
-        warn(format!(
-            "{} of {records} SPE records have a time outside the recording, as damaged ones do: \
-             that of their chunk is taken",
-            sums.odd_times
-        ));
-    }
-    let mut attrs = header.attrs.iter().map(|event| &event.attr);
-    let own = attrs.find(|attr| attr.has_flags(AttrFlags::USE_CLOCKID));
-    if let Some(attr) = own.filter(|_| trace.has_conversion() && sums.timeless < records) {
-        warn(format!(
-            "the capture has two clocks: SPE records have times of perf's own clock, everything \
-             else those of {} (perf record -k). Threads told by switches, and mappings that \
-             changed, may be wrong: record without -k",
-            clock_name(attr.clockid)
-        ));
-    }
-}
-
-/// A clock as `clock_gettime(2)` numbers it (`include/uapi/linux/time.h`).
-fn clock_name(number: i32) -> String {
-    let name = match number {
-        0 => "CLOCK_REALTIME",
-        1 => "CLOCK_MONOTONIC",
-        4 => "CLOCK_MONOTONIC_RAW",
-        7 => "CLOCK_BOOTTIME",
-        11 => "CLOCK_TAI",
-        other => return format!("clock {other}"),
-    };
-    name.to_owned()
-}
-
-fn warnings(trace: &SpeTrace, facts: &SpeQuality, quality: &mut Quality) {
-    let mut warn = |condition: bool, text: String| {
-        if condition {
-            quality.warnings.push(text);
-        }
-    };
-    let told = facts.area.told;
-    warn(
-        told.truncated > 0,
-        format!(
-            "the SPE buffer was full {} of {} times: samples are missing (a larger AUX buffer: \
-             `-m ,64M`, or a longer period)",
-            told.truncated, told.aux_records
-        ),
-    );
-    warn(
-        told.collisions > 0,
-        format!(
-            "samples collided {} of {} times: the period is too short for long operations, which \
-             are sampled too rarely",
-            told.collisions, told.aux_records
-        ),
-    );
-    warn(
-        told.partial > 0,
-        format!(
-            "SPE data has gaps {} of {} times",
-            told.partial, told.aux_records
-        ),
-    );
-    warn(
-        told.missing_chunks > 0,
-        format!(
-            "{} chunks of SPE data ({} bytes) were announced and are not in the capture",
-            told.missing_chunks, told.missing_bytes
-        ),
-    );
-    warn(
-        facts.truncated_chunk_bytes > 0,
-        format!(
-            "the end of the file cuts {} bytes off the last chunk of SPE data",
-            facts.truncated_chunk_bytes
-        ),
-    );
-    warn(
-        trace.metadata.is_none(),
-        "the SPE metadata has a version that is not known: cores and event bits are not told"
-            .to_owned(),
-    );
-    warn(
-        trace
-            .metadata
-            .as_ref()
-            .is_some_and(|metadata| metadata.is_damaged),
-        "the SPE metadata is damaged: the cores of some CPUs are not known".to_owned(),
-    );
-    warn(
-        trace.has_too_many_switches,
-        "there are too many records of switches: they are not used to tell threads".to_owned(),
-    );
-    let records = facts.records;
-    warn(
-        facts.attribution.unknown > 0,
-        format!(
-            "the thread of {} of {records} SPE records is not known: record system-wide as root, \
-             with context packets or --switch-events",
-            facts.attribution.unknown
-        ),
-    );
-    let mut seen = BTreeSet::new();
-    for cpu in &facts.cpus {
-        let core = trace.core(cpu.cpu.unwrap_or(MemorySample::NO_CPU));
-        if cpu.records == 0 || !seen.insert(core.name()) {
-            continue;
-        }
-        let name = core.name();
-        warn(
-            !core.has_table(),
-            format!(
-                "the data-source numbers of {name} are not known: levels are those of the event \
-                 bits (--spe-tables FILE adds what they mean)"
-            ),
-        );
-        warn(
-            core.is_beyond_perf(),
-            format!(
-                "perf 7.2 does not know the data-source numbers of {name}: perf_counters are those \
-                 that it would have with them"
-            ),
-        );
-        if let Some(erratum) = core.erratum() {
-            warn(true, erratum.to_owned());
-        }
-    }
 }

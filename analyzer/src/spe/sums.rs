@@ -33,6 +33,12 @@ pub(crate) struct SpeSums {
     pub(crate) timeless: u64,
     /// Records of these with one that cannot be.
     pub(crate) odd_times: u64,
+    /// Records whose thread is known and whose process is not.
+    pub(crate) without_process: u64,
+    /// Records whose own word for their thread was held against switches.
+    pub(crate) compared: u64,
+    /// Records of these of which switches tell another thread.
+    pub(crate) contradicted: u64,
     /// By CPU.
     pub(crate) cpus: BTreeMap<u32, CpuSums>,
     /// Loads without a data-source packet.
@@ -82,6 +88,9 @@ impl SpeSums {
         self.acquire_release += other.acquire_release;
         self.timeless += other.timeless;
         self.odd_times += other.odd_times;
+        self.without_process += other.without_process;
+        self.compared += other.compared;
+        self.contradicted += other.contradicted;
         self.no_source += other.no_source;
         self.unknown_source += other.unknown_source;
         for (cpu, more) in &other.cpus {
@@ -110,6 +119,7 @@ fn join(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
 pub(super) struct ChunkSums {
     by: [u64; ATTRIBUTIONS],
     timeless: u64,
+    without_process: u64,
     first: u64,
     last: u64,
 }
@@ -119,6 +129,7 @@ impl ChunkSums {
         Self {
             by: [0; ATTRIBUTIONS],
             timeless: 0,
+            without_process: 0,
             first: u64::MAX,
             last: 0,
         }
@@ -128,6 +139,7 @@ impl ChunkSums {
     #[inline(always)]
     pub(super) fn add(&mut self, op: &SpeOp<'_>) {
         self.by[op.by as usize] += 1;
+        self.without_process += u64::from(op.pid < 0 && op.tid >= 0);
         match op.time {
             Some(time) => {
                 self.first = self.first.min(time);
@@ -144,6 +156,7 @@ impl ChunkSums {
             *count += more;
         }
         sums.timeless += self.timeless;
+        sums.without_process += self.without_process;
         let times = (self.first <= self.last).then_some((self.first, self.last));
         let records = stats.records;
         sums.cpus

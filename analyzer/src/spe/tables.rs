@@ -5,8 +5,9 @@
 //! core IMPLEMENTER PART perf|ours NAME OF THE CORE
 //! code NUMBER LEVEL SNOOP
 //! ```
-//! `perf` marks the cores that perf 7.2 has in its own tables. Later lines win, so
-//! that a file of the user corrects what is built in.
+//! `perf` marks the cores that perf 7.2 has in its own tables. Of a core that several
+//! tables name the last one counts, alone, so that a file of the user corrects what is
+//! built in.
 
 use super::level::{Answer, Level, Snoop};
 use anyhow::{Context, Result, bail};
@@ -80,23 +81,33 @@ impl Tables {
 
     fn add(&mut self, text: &str) -> Result<()> {
         let mut family = Family::default();
+        let mut cores = 0;
         for (number, line) in (1..).zip(text.lines()) {
             if number > MOST_LINES {
                 bail!("more than {MOST_LINES} lines");
             }
             let line = line.split('#').next().unwrap_or("").trim();
-            if line.starts_with("table") {
-                self.finish(std::mem::take(&mut family));
+            let what = || format!("line {number}: {line}");
+            if line.split_whitespace().next() == Some("table") {
+                cores += self
+                    .finish(std::mem::take(&mut family))
+                    .with_context(what)?;
             }
-            family
-                .line(line)
-                .with_context(|| format!("line {number}: {line}"))?;
+            family.line(line).with_context(what)?;
         }
-        self.finish(family);
+        cores += self.finish(family).context("at the end")?;
+        if cores == 0 {
+            bail!("it names no core (docs/c2c.md says how such files are written)");
+        }
         Ok(())
     }
 
-    fn finish(&mut self, family: Family) {
+    /// Takes a table; returns how many cores it has.
+    fn finish(&mut self, family: Family) -> Result<usize> {
+        let cores = family.cores.len();
+        if cores == 0 && !family.table.answers.is_empty() {
+            bail!("the table in front of it names no core");
+        }
         let table = (!family.table.answers.is_empty()).then(|| Arc::new(family.table));
         for (key, is_in_perf, name) in family.cores {
             let known = Known {
@@ -106,6 +117,7 @@ impl Tables {
             };
             self.cores.insert(key, known);
         }
+        Ok(cores)
     }
 }
 
@@ -128,13 +140,20 @@ impl Family {
                 word()?;
             }
             "core" => {
-                let key = (number(word()?)? as u8, number(word()?)? as u16);
+                let implementer = u8::try_from(number(word()?)?);
+                let implementer = implementer.context("the implementer has more than 8 bits")?;
+                let part = u16::try_from(number(word()?)?).ok();
+                let part = part.filter(|&part| part < 1 << 12);
+                let key = (implementer, part.context("the part has more than 12 bits")?);
                 let is_in_perf = match word()? {
                     "perf" => true,
                     "ours" => false,
                     other => bail!("{other} is neither `perf` nor `ours`"),
                 };
                 let name: Vec<&str> = words.collect();
+                if name.is_empty() {
+                    bail!("the name of the core is missing");
+                }
                 self.cores
                     .push((key, is_in_perf, name.join(" ").as_str().into()));
             }
@@ -145,7 +164,12 @@ impl Family {
                     level: Level::named(word()?)?,
                     snoop: Snoop::named(word()?)?,
                 };
-                self.table.answers.insert(code, answer);
+                if let Some(more) = words.next() {
+                    bail!("{more} is one word too many");
+                }
+                if self.table.answers.insert(code, answer).is_some() {
+                    bail!("the table has this number already");
+                }
             }
             other => bail!("{other} is none of `table`, `core`, `code`"),
         }
@@ -211,11 +235,25 @@ mod tests {
             "code 0x10000 l1 none",
             "code 1 l9 none",
             "code 1 l1 often",
+            "code 1 l1 none too",
+            "core 0x141 0xd8e ours X",
+            "core 0x41 0x1d8e ours X",
+            "core 0x41 0xd8e ours",
+            "tables yours",
             "colour blue",
         ] {
             let text = format!("table mine\n\n{wrong}\n");
             let error = Tables::new(Some(&text)).unwrap_err();
             assert!(error.to_string().starts_with("line 3: "), "{error}");
+        }
+        for (wrong, part) in [
+            ("code 1 l1 none\ncode 1 l2 none\n", "line 2: code 1 l2 none"),
+            ("code 1 l1 none\ntable mine\n", "line 2: table mine"),
+            ("table mine\ncode 1 l1 none\n", "at the end"),
+            ("# nothing\n", "names no core"),
+        ] {
+            let error = Tables::new(Some(wrong)).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which process a thread belongs to.
 
+use super::cpus::Cpus;
 use contend_perfdata::{At, SideBand};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -12,18 +13,33 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// From what records said, in any order: thread, moment, process.
-    pub(super) fn new(mut told: Vec<(i32, At, i32)>) -> Self {
-        told.sort_unstable();
+    /// From what records said, in any order: thread, moment, process. Of threads that
+    /// none of them names, switches tell the process: the records of their beginning may
+    /// be lost.
+    pub(super) fn new(told: Vec<(i32, At, i32)>, switches: &Cpus) -> Self {
         let mut tasks = Self::default();
+        tasks.add(told);
+        let mut more: FxHashMap<(i32, i32), At> = FxHashMap::default();
+        for (tid, at, pid) in switches.turns() {
+            if !tasks.processes.contains_key(&tid) {
+                let first = more.entry((tid, pid)).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
+        let more = more.into_iter();
+        tasks.add(more.map(|((tid, pid), at)| (tid, at, pid)).collect());
+        tasks
+    }
+
+    fn add(&mut self, mut told: Vec<(i32, At, i32)>) {
+        told.sort_unstable();
         for (tid, at, pid) in told {
-            let history = tasks.processes.entry(tid).or_default();
+            let history = self.processes.entry(tid).or_default();
             // Threads stay in their process: mostly it is told again and again.
             if history.last().is_none_or(|&(_, known)| known != pid) {
                 history.push((at, pid));
             }
         }
-        tasks
     }
 
     /// What a record of the side band says of a thread.
@@ -70,7 +86,8 @@ mod tests {
     #[test]
     fn a_number_may_go_to_another_process() {
         let at = |time| At { time, pos: time };
-        let tasks = Tasks::new(vec![(7, at(50), 5), (7, at(10), 3), (7, at(20), 3)]);
+        let told = vec![(7, at(50), 5), (7, at(10), 3), (7, at(20), 3)];
+        let tasks = Tasks::new(told, &Cpus::default());
         let of = |time| tasks.process(7, at(time));
         assert_eq!([of(0), of(10), of(49), of(50), of(99)], [3, 3, 3, 5, 5]);
         assert_eq!(tasks.process(8, at(10)), -1);

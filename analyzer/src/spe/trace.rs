@@ -3,15 +3,19 @@
 use super::core::Core;
 use super::cpus::Cpus;
 use super::gathered::Gathered;
-use super::loss::{Buffers, Owner};
+use super::loss::Buffers;
 use super::op::SpeOp;
 use super::ops::Ops;
+use super::snapshot::without_repeats;
 use super::sources::Sources;
 use super::sums::SpeSums;
 use super::tasks::Tasks;
 use crate::capture::Capture;
+use crate::event_kind::EventKind;
 use anyhow::{Context, Result};
-use contend_perfdata::{AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeScale};
+use contend_perfdata::{
+    AttrFlags, AuxChunk, AuxInfo, Midr, SpeDecoder, SpeMetadata, TimeConv, TimeScale,
+};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,6 +26,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct SpeTrace {
     pub(super) metadata: Option<SpeMetadata>,
     pub(super) conv: Option<TimeScale>,
+    /// Whether the capture has a conversion that converts nothing.
+    pub(super) has_void_conversion: bool,
     pub(super) cores: Vec<Core>,
     /// The core of each CPU that the metadata name, as a place in `cores`.
     pub(super) cpu_cores: BTreeMap<u32, usize>,
@@ -52,8 +58,14 @@ impl SpeTrace {
     /// When the capture cannot be read.
     pub(crate) fn gather(capture: &Capture) -> Result<Option<Self>> {
         let aux = capture.data().aux();
-        let Some(AuxInfo::Spe(metadata)) = &aux.info else {
-            return Ok(None);
+        let attrs = &capture.header().attrs;
+        let features = &capture.header().features;
+        let has_event = || EventKind::all(attrs, features).contains(&EventKind::Spe);
+        let metadata = match &aux.info {
+            Some(AuxInfo::Spe(metadata)) => metadata,
+            // The record that says so is missing or damaged.
+            None if !aux.chunks.is_empty() && has_event() => &None,
+            _ => return Ok(None),
         };
         let tables = &capture.spe_tables()?;
         let (parts, _) = capture.walk(Gathered::default, |gathered, batch| {
@@ -91,9 +103,10 @@ impl SpeTrace {
             Some(_) => place(Core::new(tables, None, None)),
             None => place(Core::new(tables, cpuid, None)),
         };
-        let chunks = without_overlap(&aux.chunks);
+        let cpus = Cpus::new(all.switches);
+        let chunks = without_repeats(&aux.chunks, |chunk| capture.data().source_of(chunk))
+            .with_context(|| format!("cannot read {}", capture.path().display()))?;
         // With a clock of the user's choice, records and operations have different ones.
-        let attrs = &capture.header().attrs;
         let has_own_clock = attrs
             .iter()
             .any(|event| event.attr.has_flags(AttrFlags::USE_CLOCKID));
@@ -101,14 +114,16 @@ impl SpeTrace {
         let span = span.map_or((0, u64::MAX), |(first, last)| {
             (first.saturating_sub(SLACK), last.saturating_add(SLACK))
         });
+        let possible = aux.time_conv.filter(TimeConv::is_possible);
         Ok(Some(Self {
             metadata: metadata.clone(),
-            conv: aux.time_conv.map(|conv| conv.ready()),
+            conv: possible.map(|conv| conv.ready()),
+            has_void_conversion: aux.time_conv.is_some() && possible.is_none(),
             cores,
             cpu_cores,
             other_core,
-            cpus: Cpus::new(all.switches),
-            tasks: Tasks::new(all.tasks),
+            tasks: Tasks::new(all.tasks, &cpus),
+            cpus,
             buffers: Buffers::new(&chunks, all.seen),
             chunks,
             dropped_chunks: aux.dropped_chunks,
@@ -212,26 +227,6 @@ impl SpeTrace {
         let states = states.collect();
         Ok((states, sums))
     }
-}
-
-/// The chunks without what an earlier chunk of the same buffer had already:
-/// snapshots overlap.
-fn without_overlap(chunks: &[AuxChunk]) -> Vec<AuxChunk> {
-    let mut ends: BTreeMap<(usize, u32, Owner), u64> = BTreeMap::new();
-    let trimmed = chunks.iter().map(|chunk| {
-        let key = (chunk.segment, chunk.index, Owner::of(chunk));
-        let end = ends.entry(key).or_insert(chunk.aux_offset);
-        let known = end.saturating_sub(chunk.aux_offset).min(chunk.available);
-        *end = (*end).max(chunk.aux_offset.saturating_add(chunk.size));
-        AuxChunk {
-            place: chunk.place + known,
-            size: chunk.size - known,
-            available: chunk.available - known,
-            aux_offset: chunk.aux_offset.saturating_add(known),
-            ..chunk.clone()
-        }
-    });
-    trimmed.collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -38,6 +38,12 @@ impl TimeConv {
         })
     }
 
+    /// Whether it converts anything: no kernel writes a multiplier of 0, or a shift
+    /// beyond a word.
+    pub fn is_possible(&self) -> bool {
+        self.mult > 0 && self.shift < 64
+    }
+
     /// Made ready for many counts.
     pub fn ready(&self) -> TimeScale {
         let (cycles, mask) = self.short.unwrap_or((0, u64::MAX));
@@ -118,7 +124,9 @@ mod tests {
                 short: Some((u64::MAX, 7)),
             };
             conv.time(u64::MAX);
+            assert_eq!(conv.is_possible(), shift < 64);
         }
+        assert!(!TimeConv::default().is_possible());
     }
 
     #[test]

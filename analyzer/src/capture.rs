@@ -1,6 +1,6 @@
 //! An open capture with what every command needs to walk it.
 
-use crate::input::{self, Form, Input};
+use crate::input::{self, Form, Input, Which};
 use crate::space::AddressSpace;
 use crate::spe::Tables;
 use crate::survey::{LateRecord, SAMPLE, SIDE_BAND_LIMIT, Survey};
@@ -90,6 +90,20 @@ impl Capture {
     /// # Errors
     /// As [`Capture::open`].
     pub fn open_for(path: &Path, kinds: &[&str], threads: usize, chunk: usize) -> Result<Self> {
+        Self::open_which(path, Which::Kinds(kinds), threads, chunk)
+    }
+
+    /// As [`Capture::open`]; of a bundle with several captures it opens the one that is
+    /// meant.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub(crate) fn open_which(
+        path: &Path,
+        which: Which<'_>,
+        threads: usize,
+        chunk: usize,
+    ) -> Result<Self> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
@@ -100,7 +114,7 @@ impl Capture {
             .context("cannot start threads")?;
         let share = (MOST_IN_CHUNKS / pool.current_num_threads().max(1)).max(SMALLEST_SHARE);
         let chunk = chunk.min(share);
-        let input = pool.install(|| input::open(path, kinds))?;
+        let input = pool.install(|| input::open(path, which))?;
         Ok(Self {
             path: path.to_owned(),
             walker: input.data.walker(chunk),

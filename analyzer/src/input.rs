@@ -38,6 +38,16 @@ impl Form {
     }
 }
 
+/// Which capture of a bundle is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'a> {
+    /// The first of one of these kinds of the manifest, or the first of all if there is
+    /// none.
+    Kinds(&'a [&'a str]),
+    /// The one of this name, whatever kinds are called.
+    Member(&'a str),
+}
+
 /// An open capture and where it came from.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -50,20 +60,20 @@ pub(crate) struct Input {
 }
 
 /// Opens the capture at `path`; `-` is standard input, which is copied to a
-/// temporary file because captures are read more than once. Of a bundle the first
-/// capture of one of `kinds` (which may also be names in it) is read, or else the first of all. Bundles are inflated by the threads of the current rayon pool.
+/// temporary file because captures are read more than once. Of a bundle the capture that
+/// `which` says is read. Bundles are inflated by the threads of the current rayon pool.
 ///
 /// # Errors
 /// One line that says what the path is and why it is no capture.
-pub(crate) fn open(path: &Path, kinds: &[&str]) -> Result<Input> {
+pub(crate) fn open(path: &Path, which: Which<'_>) -> Result<Input> {
     let cannot_read = || format!("cannot read {}", path.display());
     if path == Path::new("-") {
-        return from_file(spool(io::stdin().lock())?, kinds).with_context(cannot_read);
+        return from_file(spool(io::stdin().lock())?, which).with_context(cannot_read);
     }
     let metadata = path.metadata().with_context(|| cannot_open(path))?;
     if metadata.is_dir() {
         if bundle::is_unpacked(path) {
-            return bundle::open_unpacked(path, kinds).with_context(cannot_read);
+            return bundle::open_unpacked(path, which).with_context(cannot_read);
         }
         let (data, threads) = directory(path)?;
         let data = PerfData::open_directory(data, threads).with_context(cannot_read)?;
@@ -74,14 +84,14 @@ pub(crate) fn open(path: &Path, kinds: &[&str]) -> Result<Input> {
         // A named pipe or a process substitution of the shell.
         file = spool(file)?;
     }
-    from_file(file, kinds).with_context(cannot_read)
+    from_file(file, which).with_context(cannot_read)
 }
 
 /// A regular file: a bundle by its first bytes, or else a perf.data.
-fn from_file(file: File, kinds: &[&str]) -> Result<Input> {
+fn from_file(file: File, which: Which<'_>) -> Result<Input> {
     let source = FileSource::new(file.try_clone()?)?;
     if bundle::is_packed(&source)? {
-        return bundle::open_packed(file, kinds);
+        return bundle::open_packed(file, which);
     }
     Ok(Input::plain(PerfData::open(Arc::new(source))?))
 }

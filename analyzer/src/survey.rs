@@ -1,39 +1,25 @@
 //! What every walk notes on its way: how many records of which kind, whose
 //! samples, what was lost, and the side band for the address space.
 
+mod kinds;
+mod late;
+
 use crate::spe::SpeSums;
 use contend_perfdata::{At, Cursor, EventTable, RawRecord, RecordHeader, SideBand, record_kind};
+use kinds::KindCounts;
+use late::LateRecords;
 use std::collections::BTreeMap;
 
 pub(crate) use contend_perfdata::record_kind::SAMPLE;
+pub(crate) use late::LateRecord;
 
 /// `PERF_RECORD_AUXTRACE_INFO`.
 const AUXTRACE_INFO: u32 = 70;
-
-/// Record kinds that have a counter of their own in an array.
-const COMMON_KINDS: usize = 96;
-
-/// How many other kinds are told apart: the smallest numbers, so that it does not
-/// matter who met which first.
-const OTHER_KINDS: usize = 1024;
 
 /// From here on a time is none: perf writes its sums of time off the CPU at the end
 /// of the recording and numbers them from here (`OFF_CPU_TIMESTAMP` in
 /// `tools/perf/util/off_cpu.h`), so that they stand behind everything else.
 const NO_TIME: u64 = 0xffff_ffff_0000_0000;
-
-/// Header-like records (`HEADER_ATTR` to `HEADER_FEATURE`) that a pipe may carry
-/// behind the first sample.
-const LATE_KINDS: [u32; 4] = [
-    record_kind::HEADER_ATTR,
-    record_kind::HEADER_BUILD_ID,
-    record_kind::EVENT_UPDATE,
-    record_kind::HEADER_FEATURE,
-];
-
-/// The most bytes of late header-like records that are kept: those of the first
-/// ones in the capture.
-const LATE_LIMIT: usize = 64 << 20;
 
 /// The most bytes of the side band that a capture may have. A mapping takes about
 /// a hundred: no recording of a machine has millions, but few bytes of a
@@ -43,32 +29,10 @@ pub(crate) const SIDE_BAND_LIMIT: u64 = 256 << 20;
 /// The least that a record of the side band counts for: what it takes in memory.
 const SMALLEST_SIDE_BAND: usize = size_of::<(At, SideBand)>();
 
-/// A header-like record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LateRecord {
-    /// Its place in the capture.
-    pub(crate) pos: u64,
-    /// Its type.
-    pub(crate) kind: u32,
-    /// `misc` of its header.
-    pub(crate) misc: u16,
-    /// The bytes behind its header.
-    pub(crate) body: Box<[u8]>,
-}
-
-impl LateRecord {
-    fn cost(&self) -> usize {
-        size_of::<Self>() + self.body.len()
-    }
-}
-
 /// What one thread, or all of them, have seen.
 #[derive(Debug)]
 pub struct Survey {
-    common: [u64; COMMON_KINDS],
-    other: BTreeMap<u32, u64>,
-    /// Records of kinds beyond those that are told apart.
-    rest: u64,
+    kinds: KindCounts,
     /// Samples by the index of their event.
     pub samples: Vec<u64>,
     /// Operations that Arm SPE sampled; they are in no record of their own.
@@ -99,20 +63,17 @@ pub struct Survey {
     /// to be kept.
     pub(crate) side_band_bytes: u64,
     /// Header-like records.
-    late: Vec<LateRecord>,
+    late: LateRecords,
     /// What writes the AUX area, as the lowest number that a record tells
     /// (`enum auxtrace_type` in `tools/perf/util/auxtrace.h`).
     pub aux_kind: Option<u32>,
-    late_bytes: usize,
 }
 
 impl Survey {
     /// An empty survey of a capture with `events` events.
     pub fn new(events: usize) -> Self {
         Self {
-            common: [0; COMMON_KINDS],
-            other: BTreeMap::new(),
-            rest: 0,
+            kinds: KindCounts::default(),
             samples: vec![0; events],
             spe_records: 0,
             unknown_event: 0,
@@ -128,8 +89,7 @@ impl Survey {
             side_band: Vec::new(),
             side_band_bytes: 0,
             aux_kind: None,
-            late: Vec::new(),
-            late_bytes: 0,
+            late: LateRecords::default(),
         }
     }
 
@@ -179,10 +139,7 @@ impl Survey {
     // Apart from the loops over samples, whose registers it would take.
     #[inline(never)]
     pub fn record(&mut self, record: &RawRecord<'_>, events: &EventTable) {
-        match self.common.get_mut(record.kind as usize) {
-            Some(count) => *count += 1,
-            None => self.other_kind(record.kind, 1),
-        }
+        self.kinds.add(record.kind);
         let header = RecordHeader {
             kind: record.kind,
             misc: record.misc,
@@ -202,62 +159,14 @@ impl Survey {
         self.time(time.unwrap_or(0));
         match SideBand::parse(header, record.body, events.endian()) {
             Ok(Some(event)) => self.side_band(record, time, event),
-            Ok(None) => {
-                if LATE_KINDS.contains(&record.kind) {
-                    self.late_record(record);
-                }
-            }
+            Ok(None) => self.late.add(record),
             Err(_) => self.malformed_records += 1,
         }
     }
 
-    /// Counts records of an uncommon kind. Writers use a few numbers; hostile
-    /// files may use billions, of which only the smallest are told apart. One of
-    /// those is among the smallest of any part of the capture too, so that no
-    /// part has dropped it.
-    fn other_kind(&mut self, kind: u32, count: u64) {
-        *self.other.entry(kind).or_default() += count;
-        if self.other.len() > OTHER_KINDS
-            && let Some((_, evicted)) = self.other.pop_last()
-        {
-            self.rest += evicted;
-        }
-    }
-
-    fn late_record(&mut self, record: &RawRecord<'_>) {
-        let record = LateRecord {
-            pos: record.pos,
-            kind: record.kind,
-            misc: record.misc,
-            body: record.body.into(),
-        };
-        self.late_bytes += record.cost();
-        self.late.push(record);
-        // Not each time: sorting again for every record would take for ever.
-        if self.late_bytes > 2 * LATE_LIMIT {
-            self.trim_late();
-        }
-    }
-
-    /// Keeps the first late records, up to the limit. As long as a record is
-    /// among the first of the capture, it is among those of any part of it.
-    fn trim_late(&mut self) {
-        self.late.sort_unstable();
-        let mut bytes = 0;
-        let keep = self.late.iter().take_while(|record| {
-            bytes += record.cost();
-            bytes <= LATE_LIMIT
-        });
-        let keep = keep.count();
-        self.late.truncate(keep);
-        self.late_bytes = self.late.iter().map(LateRecord::cost).sum();
-    }
-
     /// Gives the late records away: the first in the capture, in its order.
     pub(crate) fn take_late(&mut self) -> Vec<LateRecord> {
-        self.trim_late();
-        self.late_bytes = 0;
-        std::mem::take(&mut self.late)
+        self.late.take()
     }
 
     /// Whether the side band is larger than that of any recording, so that it
@@ -312,13 +221,7 @@ impl Survey {
 
     /// Adds what another thread has seen.
     pub fn merge(&mut self, other: Self) {
-        for (count, more) in self.common.iter_mut().zip(other.common) {
-            *count += more;
-        }
-        for (kind, more) in other.other {
-            self.other_kind(kind, more);
-        }
-        self.rest += other.rest;
+        self.kinds.merge(other.kinds);
         for (count, more) in self.samples.iter_mut().zip(other.samples) {
             *count += more;
         }
@@ -343,24 +246,14 @@ impl Survey {
         } else {
             self.side_band.extend(other.side_band);
         }
-        self.late_bytes += other.late_bytes;
         self.aux_kind = [self.aux_kind, other.aux_kind].into_iter().flatten().min();
-        self.late.extend(other.late);
+        self.late.merge(other.late);
     }
 
     /// How many records there are of each kind, by their number; those of kinds
     /// that are not told apart under `u32::MAX`.
     pub fn kinds(&self) -> BTreeMap<u32, u64> {
-        let mut common = self.common;
-        common[SAMPLE as usize] = self.total_samples();
-        let common = (0..).zip(common).filter(|&(_, count)| count > 0);
-        let mut kinds: BTreeMap<u32, u64> = common
-            .chain(self.other.iter().map(|(&kind, &count)| (kind, count)))
-            .collect();
-        if self.rest > 0 {
-            *kinds.entry(u32::MAX).or_default() += self.rest;
-        }
-        kinds
+        self.kinds.all(self.total_samples())
     }
 
     /// How many samples there are, of known events and unknown ones.
@@ -383,12 +276,12 @@ mod tests {
         EventTable::new(&[], Endianness::LittleEndian)
     }
 
-    fn record(kind: u32, pos: u64, body: &[u8]) -> RawRecord<'_> {
+    pub(super) fn record(kind: u32, pos: u64, body: &[u8]) -> RawRecord<'_> {
         RawRecord::new(kind, 0, body, pos)
     }
 
     /// Surveys that see the records by turns.
-    fn shared_by(workers: usize, records: &[RawRecord<'_>]) -> Survey {
+    pub(super) fn shared_by(workers: usize, records: &[RawRecord<'_>]) -> Survey {
         let mut parts: Vec<Survey> = (0..workers).map(|_| Survey::new(0)).collect();
         for (index, record) in records.iter().enumerate() {
             parts[index % workers].record(record, &table());
@@ -450,39 +343,6 @@ mod tests {
         // Of the hardware, and of a filter.
         let others = [told[0], (SAMPLES, 0, &[5, 920]), (SAMPLES, BPF, &[7000, 0])];
         assert_eq!(surveyed(&others), ((30, 5), 7000));
-    }
-
-    #[test]
-    fn which_kinds_are_told_apart_does_not_depend_on_who_met_them() {
-        // Large numbers first, each twice.
-        let kinds = (0..3000u32).map(|index| 70_000 - index % 1500);
-        let records: Vec<_> = kinds.map(|kind| record(kind, 0, &[])).collect();
-        let alone = shared_by(1, &records).kinds();
-        assert_eq!(alone.len(), OTHER_KINDS + 1);
-        assert_eq!(alone.first_key_value(), Some((&68_501, &2)));
-        assert_eq!(alone[&u32::MAX], 2 * (1500 - OTHER_KINDS as u64));
-        for workers in [2, 7] {
-            assert_eq!(shared_by(workers, &records).kinds(), alone, "{workers}");
-        }
-    }
-
-    #[test]
-    fn the_first_late_records_are_kept() {
-        let body = vec![7; 60_000];
-        let kind = record_kind::HEADER_BUILD_ID;
-        // Four times the limit, the last ones first.
-        let count = 4 * LATE_LIMIT as u64 / 60_000;
-        let records: Vec<_> = (0..count)
-            .map(|index| record(kind, count - index, &body))
-            .collect();
-        let places = |workers| -> Vec<u64> {
-            let late = shared_by(workers, &records).take_late();
-            late.iter().map(|record| record.pos).collect()
-        };
-        let alone = places(1);
-        assert_eq!(alone, (1..=alone.len() as u64).collect::<Vec<_>>());
-        assert!(alone.len() > 1000 && alone.len() * 60_000 <= LATE_LIMIT);
-        assert_eq!(places(3), alone);
     }
 
     #[test]

@@ -628,6 +628,12 @@ int offcpu_switch(u64 *ctx)
 			state = state_of(prev);
 		leave(ctx, prev, state, (u8)ctx[0]);
 	}
+#ifdef NO_TASK_STORAGE
+	/* Its process may have left the filter before it (see forget): nothing else would
+	   make room of its slot, which it has if it left once more behind offcpu_exit. */
+	else if (filter_tgids && state_of(prev) & STATE_ENDED)
+		drop_slot(prev);
+#endif
 	if (is_wanted(next))
 		enter(next);
 	return 0;

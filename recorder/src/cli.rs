@@ -152,6 +152,12 @@ impl Place {
                 "-o {} is a folder: name a file in it",
                 path.display()
             );
+            // It would be replaced, also where that is a device.
+            ensure!(
+                path.is_file() || path.symlink_metadata().is_err(),
+                "-o {} is no regular file: -o - writes to standard output, for pipes",
+                path.display()
+            );
         }
         Ok(Self {
             file,

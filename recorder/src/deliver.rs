@@ -87,8 +87,15 @@ pub fn deliver(plan: Plan, delivery: &Delivery, signals: &Signals) -> Result<()>
             }
         };
         // Whole or not at all under its name.
-        fs::rename(&part, path).map_err(|error| kept(error.into(), &shown, delivery))?;
+        let earlier = keep_earlier(path).and_then(|earlier| {
+            fs::rename(&part, path)?;
+            Ok(earlier)
+        });
+        let earlier = earlier.map_err(|error| kept(error.into(), &shown, delivery))?;
         remove_captures(delivery);
+        if let Some(earlier) = earlier {
+            say!("what was {shown} before is {}", earlier.display());
+        }
         say!("wrote {shown}: {}, {count} binaries", bytes(sums.size));
         let sent = sender.map(|sender| sender.join());
         match sent {
@@ -161,6 +168,29 @@ fn create(path: &Path) -> io::Result<File> {
         .truncate(true)
         .mode(0o600)
         .open(path)
+}
+
+/// Gives what has this name another one, which nothing has: what was captured cannot be
+/// captured again. `FILE.old`, as perf calls it; perf replaces that, here it is `FILE.old.2`
+/// then. Absent when nothing has the name.
+fn keep_earlier(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut count = 1;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".old");
+        if count > 1 {
+            name.push(format!(".{count}"));
+        }
+        let older = PathBuf::from(name);
+        // A second name first, so that the file is under its own until the new one is.
+        match fs::hard_link(path, &older) {
+            Ok(()) => return Ok(Some(older)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) if older.symlink_metadata().is_ok() => count += 1,
+            // Not all file systems have them, nor may everybody link what is another's.
+            Err(_) => return fs::rename(path, &older).map(|()| Some(older)),
+        }
+    }
 }
 
 /// They are in the bundle now.

@@ -15,6 +15,7 @@ mod limits;
 mod locate;
 mod needs;
 mod plan;
+mod proof;
 mod redact;
 mod vdso;
 mod write;

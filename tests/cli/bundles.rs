@@ -122,6 +122,14 @@ fn what_is_not_read_or_not_here_is_a_warning() {
     );
 }
 
+fn facts(member: &str, kind: &str) -> CaptureFacts {
+    CaptureFacts {
+        member: member.into(),
+        kind: Some(kind.into()),
+        command: Vec::new(),
+    }
+}
+
 /// What any capture of a bundle answers the bundle answers, and each command reads its own.
 #[test]
 fn captures_of_several_kinds_answer_together() {
@@ -129,11 +137,6 @@ fn captures_of_several_kinds_answer_together() {
     let waits = crate::common::off_cpu::written(scratch.path());
     let waits = std::fs::read(waits).unwrap();
     let memory = std::fs::read(demo()).unwrap();
-    let facts = |member: &str, kind: &str| CaptureFacts {
-        member: member.into(),
-        kind: Some(kind.into()),
-        command: Vec::new(),
-    };
     let manifest = Manifest {
         captures: vec![
             facts("offcpu.perf.data", "offcpu"),
@@ -195,6 +198,24 @@ fn captures_of_several_kinds_answer_together() {
     for command in ["offcpu", "c2c"] {
         contend_on(&both, &[command, "--json"]).json(command);
     }
+}
+
+/// A kind is no name: the capture that `info` looks at is the one that it tells of.
+#[test]
+fn a_kind_that_is_the_name_of_another_capture_leads_nowhere_else() {
+    let scratch = tempfile::tempdir().unwrap();
+    let waits = std::fs::read(crate::common::off_cpu::written(scratch.path())).unwrap();
+    let memory = std::fs::read(demo()).unwrap();
+    let manifest = Manifest {
+        captures: vec![facts("a.perf.data", "b.perf.data")],
+        ..Manifest::default()
+    };
+    let members: [(&str, &[u8]); 2] = [("a.perf.data", &waits), ("b.perf.data", &memory)];
+    let path = written(scratch.path(), "x.tar.zst", &bundle(&manifest, &members));
+    let document = contend_on(&path, &["info", "--json"]).json("info");
+    let alone = contend_on(&demo(), &["info", "--json"]).json("alone");
+    assert_eq!(document["other_captures"][0]["member"], "b.perf.data");
+    assert_eq!(document["other_captures"][0]["records"], alone["records"]);
 }
 
 #[test]

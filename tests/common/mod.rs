@@ -6,6 +6,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod compare;
+pub(crate) mod counters;
 pub(crate) mod distribution;
 pub(crate) mod off_cpu;
 pub(crate) mod perf_report;

@@ -7,12 +7,8 @@ use crate::common::{
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// Captures of one program whose lines are all at one address, and whose samples
-/// have a fixed layout: there a line is its address.
-const OWN_DECODER: [&str; 4] = ["false-sharing", "attr-64", "attr-136", "attr-144"];
 
 /// perf reads so many of the synthetic captures at least, whichever perf it is.
 const BY_PERF: usize = 5;
@@ -74,16 +70,7 @@ fn sums_equal_the_truth_of_every_synthetic_capture() {
 #[test]
 fn percentiles_by_line_equal_a_sort() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut files: Vec<PathBuf> = synthetic::all()
-        .iter()
-        .filter(|capture| OWN_DECODER.contains(&capture.name))
-        .map(|capture| synthetic::written(capture, scratch.path()))
-        .collect();
-    assert_eq!(files.len(), OWN_DECODER.len());
-    if let Some(shared) = shared_captures() {
-        let names = ["a_static", "b_heap", "c_atomic"];
-        files.extend(names.map(|name| shared.join(format!("mem-realistic/{name}.perf.data"))));
-    }
+    let files = crate::latency::captures(scratch.path());
     let mut found = Vec::new();
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy();

@@ -5,7 +5,7 @@ use crate::common::capture::Capture;
 use crate::common::{compare, contend_on, shared_captures, synthetic};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Captures of one program whose lines are all at one address, and whose samples
 /// have a fixed layout: there a line is its address.
@@ -58,19 +58,25 @@ fn differences(name: &str, bytes: Vec<u8>, document: &Value) -> Vec<String> {
     found
 }
 
-#[test]
-fn percentiles_are_those_of_the_samples() {
-    let scratch = tempfile::tempdir().unwrap();
+/// Captures that the decoder of the tests reads, too.
+pub(crate) fn captures(scratch: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = synthetic::all()
         .iter()
         .filter(|capture| SYNTHETIC.contains(&capture.name))
-        .map(|capture| synthetic::written(capture, scratch.path()))
+        .map(|capture| synthetic::written(capture, scratch))
         .collect();
     assert_eq!(files.len(), SYNTHETIC.len());
     if let Some(shared) = shared_captures() {
         let names = ["a_static", "b_heap", "c_atomic"];
         files.extend(names.map(|name| shared.join(format!("mem-realistic/{name}.perf.data"))));
     }
+    files
+}
+
+#[test]
+fn percentiles_are_those_of_the_samples() {
+    let scratch = tempfile::tempdir().unwrap();
+    let files = captures(scratch.path());
     let mut found = Vec::new();
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy();

@@ -4,8 +4,8 @@
 //! to compute again: what is counted must be the counters after some whole
 //! record, never fewer than those of an earlier cut.
 
-use crate::common::capture::Counters;
 use crate::common::compare;
+use crate::common::counters::Counters;
 use crate::cut;
 use crate::subject::{Scratch, Subject, arbitrary, everything};
 use contend_fixtures::{Capture, Container, demo, write_directory};

@@ -1,7 +1,7 @@
 //! Cutting a capture at many places, through the library.
 
-use crate::common::capture::{COUNTERS, Counters};
 use crate::common::compare;
+use crate::common::counters::{COUNTERS, Counters};
 use crate::subject::{Scratch, Subject};
 use contend::{Capture, Coalesce, Filter, Options, Sort, SymbolSources, analyze, report};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! What is cut, and what is expected of a cut.
 
-use crate::common::capture::{Capture, Counters};
+use crate::common::capture::Capture;
+use crate::common::counters::Counters;
 use crate::common::{shared_captures, synthetic};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,8 @@
 //! The reader of perf's text, on an excerpt in perf's layout and on what perf wrote.
 
-use crate::common::capture::{COUNTERS, Capture};
+use crate::common::capture::Capture;
 use crate::common::compare::{self, Ties};
+use crate::common::counters::COUNTERS;
 use crate::common::perf_report::parse;
 use crate::common::shared_captures;
 use serde_json::{Value, json};

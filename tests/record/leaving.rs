@@ -1,6 +1,7 @@
 //! What leaves the machine, and how it can be kept from it: standard output, commands,
 //! names.
 
+use super::running::Running;
 use super::support::*;
 use contend_perfdata::{FileSource, PerfData};
 use std::fs;
@@ -56,20 +57,17 @@ fn what_nobody_reads_can_be_given_up() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut child = recorder()
-        .args(["cpu", "-o", "-", "--", "true"])
-        .env("TMPDIR", folder.path())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
+    let mut running = Running::start(
+        folder.path(),
+        recorder()
+            .args(["cpu", "-o", "-", "--", "true"])
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped()),
+    );
     // The lists of the kernel alone are more than a pipe holds.
-    until("packing", || {
-        fs::read_to_string(&log).unwrap().contains("packing cpu")
-    });
-    assert_eq!(signal_until_it_ends(&mut child, "INT"), Some(2));
-    let text = fs::read_to_string(&log).unwrap();
+    running.until_it_says("packing cpu");
+    assert_eq!(signal_until_it_ends(&mut running.child, "INT"), Some(2));
+    let text = running.said();
     let last = text.lines().last().unwrap();
     let kept = folder.path().join("contend-cpu.capture");
     assert!(last.contains("captures are safe in"), "{text}");
@@ -82,21 +80,16 @@ fn a_command_that_does_not_read_can_be_given_up() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut child = recorder()
-        .args(["cpu", "-o", "x.tar.zst", "--ship", "exec:exec sleep 1000"])
-        .args(["--", "true"])
-        .current_dir(&folder)
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    until("the bundle", || {
-        fs::read_to_string(&log)
-            .unwrap()
-            .contains("wrote x.tar.zst")
-    });
-    assert_eq!(signal_until_it_ends(&mut child, "TERM"), Some(2));
-    let text = fs::read_to_string(&log).unwrap();
+    let mut running = Running::start(
+        folder.path(),
+        recorder()
+            .args(["cpu", "-o", "x.tar.zst", "--ship", "exec:exec sleep 1000"])
+            .args(["--", "true"])
+            .current_dir(&folder),
+    );
+    running.until_it_says("wrote x.tar.zst");
+    assert_eq!(signal_until_it_ends(&mut running.child, "TERM"), Some(2));
+    let text = running.said();
     let last = text.lines().last().unwrap();
     assert!(
         last.contains("not sent") && last.contains("x.tar.zst"),
@@ -202,22 +195,19 @@ fn a_killed_recording_is_packed_by_hand() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
     // Its process ends with this test in any case.
     let mut sleeper = Command::new("sh")
         .args(["-c", "while :; do sleep 0.05; done"])
         .spawn()
         .unwrap();
-    let mut child = recorder()
-        .args(["all", "--min-block", "0", "-o", "x.tar.zst"])
-        .args(["-p", &sleeper.id().to_string()])
-        .current_dir(&folder)
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    until("the recording", || {
-        fs::read_to_string(&log).unwrap().contains("recording cpu")
-    });
+    let mut running = Running::start(
+        folder.path(),
+        recorder()
+            .args(["all", "--min-block", "0", "-o", "x.tar.zst"])
+            .args(["-p", &sleeper.id().to_string()])
+            .current_dir(&folder),
+    );
+    running.until_it_says("recording cpu");
     let captures = ["cpu", "offcpu"].map(|kind| {
         let folder = folder.path().join("x.capture");
         folder.join(format!("{kind}.perf.data"))
@@ -226,8 +216,8 @@ fn a_killed_recording_is_packed_by_hand() {
     until("waits", || {
         fs::metadata(&captures[1]).is_ok_and(|facts| facts.len() > 64 << 10)
     });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    running.child.kill().unwrap();
+    running.end();
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
     // perf ends by itself, and closes its file.
@@ -289,26 +279,25 @@ fn a_killed_perf_is_said_once() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut child = recorder()
-        .args(["cpu", "-o", "x.tar.zst", "--", "sleep", "1000"])
-        .current_dir(&folder)
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let text = || fs::read_to_string(&log).unwrap();
-    until("the recording", || text().contains("recording cpu"));
-    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let mut running = Running::start(
+        folder.path(),
+        recorder()
+            .args(["cpu", "-o", "x.tar.zst", "--", "sleep", "1000"])
+            .current_dir(&folder),
+    );
+    running.until_it_says("recording cpu");
+    let children = format!("/proc/{0}/task/{0}/children", running.child.id());
     let children = fs::read_to_string(children).unwrap();
     let perf = children.split_whitespace().find(|pid| {
         fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("perf"))
     });
     let killed = Command::new("kill").args(["-9", perf.unwrap()]).status();
     assert!(killed.unwrap().success());
-    let status = child.wait().unwrap();
-    assert!(status.success(), "{}", text());
-    assert_eq!(text().matches("perf was killed").count(), 1, "{}", text());
-    assert!(text().contains("its capture is partial"), "{}", text());
+    let is_good = running.end().success();
+    let text = running.said();
+    assert!(is_good, "{text}");
+    assert_eq!(text.matches("perf was killed").count(), 1, "{text}");
+    assert!(text.contains("its capture is partial"), "{text}");
 }
 
 /// A process whose parent does not ask for its end is over nevertheless.
@@ -337,25 +326,24 @@ fn the_end_of_a_process_ends_its_recording() {
         fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
     });
     let pid = fs::read_to_string(&pid).unwrap().trim().to_owned();
-    let log = folder.path().join("log");
-    let mut child = recorder()
-        .args(["cpu", "-p", &pid, "-o", "x.tar.zst"])
-        .current_dir(&folder)
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let text = || fs::read_to_string(&log).unwrap();
-    until("the recording", || text().contains("recording cpu"));
+    let mut running = Running::start(
+        folder.path(),
+        recorder()
+            .args(["cpu", "-p", &pid, "-o", "x.tar.zst"])
+            .current_dir(&folder),
+    );
+    running.until_it_says("recording cpu");
     fs::write(&pipe, "go\n").unwrap();
     let mut status = None;
     until("its end", || {
-        status = child.try_wait().unwrap();
+        status = running.child.try_wait().unwrap();
         status.is_some()
     });
     parent.kill().unwrap();
     parent.wait().unwrap();
-    assert!(status.unwrap().success(), "{}", text());
-    assert!(!text().contains("partial"), "{}", text());
+    let text = running.said();
+    assert!(status.unwrap().success(), "{text}");
+    assert!(!text.contains("partial"), "{text}");
     assert!(Path::new(&folder.path().join("x.tar.zst")).exists());
 }
 

@@ -14,6 +14,7 @@ mod pack;
 mod perf_live;
 mod places;
 mod plans;
+mod running;
 mod session;
 mod ship;
 mod support;

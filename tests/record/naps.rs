@@ -1,10 +1,10 @@
 //! `workloads/naps.c`: threads that sleep when they are told to, and time themselves; and
 //! a recording of them that ends when they are done.
 
+use super::running::Running;
 use super::support::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -81,27 +81,14 @@ fn read(lines: &mut impl BufRead) -> String {
 
 /// Records while `during` runs, and ends it with Ctrl-C; what the recorder said.
 pub(crate) fn record<T>(folder: &Path, args: &[&str], during: impl FnOnce() -> T) -> (T, String) {
-    let log = folder.join("log");
-    let mut child = recorder()
-        .args(args)
-        .current_dir(folder)
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let text = || fs::read_to_string(&log).unwrap();
-    until("the recording", || {
-        let ended = child.try_wait().unwrap();
-        assert!(ended.is_none(), "{args:?}: {}", text());
-        text().contains("recording ")
-    });
+    let mut running = Running::start(folder, recorder().args(args).current_dir(folder));
+    running.until_it_says("recording ");
     let outcome = during();
-    let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
-    let status = child.wait().unwrap();
-    assert!(status.success(), "{args:?}: {}", text());
-    (outcome, text())
+    running.signal("INT");
+    let is_good = running.end().success();
+    let text = running.said();
+    assert!(is_good, "{args:?}: {text}");
+    (outcome, text)
 }
 
 /// `contend offcpu --json` of a bundle.

@@ -73,6 +73,47 @@ fn a_bundle_has_the_capture_its_binaries_and_the_kernel() {
     );
 }
 
+/// In production nobody can ask for the same moment again.
+#[test]
+fn what_has_the_name_of_the_bundle_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/demo/false-sharing.perf.data");
+    let bundle = folder.path().join("x.tar.zst");
+    let pack = || {
+        let text = succeeds([
+            "pack",
+            capture.to_str().unwrap(),
+            "-o",
+            bundle.to_str().unwrap(),
+        ]);
+        open(&bundle);
+        text
+    };
+    fs::write(&bundle, "first").unwrap();
+    let text = pack();
+    let old = folder.path().join("x.tar.zst.old");
+    let told = format!("what was {} before is {}", bundle.display(), old.display());
+    assert!(text.contains(&told), "{text}");
+    let second = fs::read(&bundle).unwrap();
+    pack();
+    assert_eq!(fs::read(&old).unwrap(), b"first");
+    assert_eq!(
+        fs::read(folder.path().join("x.tar.zst.old.2")).unwrap(),
+        second
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    // A name that nothing has leaves nothing behind.
+    let other = folder.path().join("y.tar.zst");
+    let (from, to) = (capture.to_str().unwrap(), other.to_str().unwrap());
+    let text = succeeds(["pack", from, "-o", to]);
+    assert!(!text.contains("before"), "{text}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    // A device is not replaced by a file.
+    let line = refusal(&run(["pack", from, "-o", "/dev/null"]));
+    assert!(line.contains("is no regular file"), "{line}");
+}
+
 #[test]
 fn build_ids_that_perf_did_not_record_are_the_recorders_own() {
     // Without --buildid-all perf knows only binaries that were sampled in; with -B none.

@@ -2,13 +2,15 @@
 //!
 //! `CONTEND_BLESS=1` writes `fixtures/hosts/NAME/plan.txt` anew; then read the diff.
 
+mod rights;
+mod versions;
+
 use crate::hosts;
 use contend_record::host::Host;
 use contend_record::perf::{CallGraph, Kind, PerfOptions, PerfTool, plan};
 use contend_record::source::Target;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 /// What is printed, or the one line of the refusal.
 fn printed(
@@ -205,81 +207,6 @@ fn a_driver_that_is_not_loaded_is_loaded() {
 }
 
 #[test]
-fn tracepoints_that_cannot_be_read() {
-    let id = ("sys/kernel/tracing/events/sched/sched_switch/id", "");
-    let absent = hosts::changed("skylake", &[id]);
-    let text = all(&absent, &hosts::perf(), Kind::OffCpu);
-    assert!(text.contains("`mount -t tracefs"), "{text}");
-    let mounts = (
-        "proc/mounts",
-        "tracefs /sys/kernel/tracing tracefs rw,nosuid 0 0\n",
-    );
-    let closed = hosts::changed("skylake", &[id, mounts]);
-    let text = all(&closed, &hosts::perf(), Kind::OffCpu);
-    assert!(text.contains("remount,mode=755"), "{text}");
-}
-
-/// Bits of `CapEff`: none, and CAP_PERFMON alone.
-const NO_RIGHTS: (&str, &str) = ("proc/self/status", "CapEff:\t0000000000000000\n");
-const PERFMON: (&str, &str) = ("proc/self/status", "CapEff:\t0000004000000000\n");
-const PARANOID: &str = "proc/sys/kernel/perf_event_paranoid";
-
-#[test]
-fn without_privilege() {
-    let tool = hosts::perf();
-    let own = Target::Pids(vec![]);
-    let default = PerfOptions::default();
-
-    // The kernel and other users' processes are out of reach.
-    let host = hosts::changed("skylake", &[NO_RIGHTS, (PARANOID, "2\n")]);
-    let text = printed(&host, &tool, Kind::C2c, &own, &default);
-    let command_line = command(&text);
-    assert!(
-        command_line.contains("cpu/mem-loads,ldlat=30/Pu") && command_line.contains("-p PID"),
-        "{text}"
-    );
-    assert!(
-        !command_line.contains("--phys-data") && !command_line.contains(" -m "),
-        "{text}"
-    );
-    let everyone = all(&host, &tool, Kind::Cpu);
-    assert!(
-        everyone.contains("kernel.perf_event_paranoid of 0, it is 2"),
-        "{everyone}"
-    );
-    let offcpu = printed(&host, &tool, Kind::OffCpu, &own, &default);
-    assert!(offcpu.contains("tracepoints"), "{offcpu}");
-
-    // Debian's 3 and Ubuntu's 4 close perf to all but root.
-    let closed = hosts::changed("skylake", &[NO_RIGHTS, (PARANOID, "3\n")]);
-    let text = printed(&closed, &tool, Kind::Cpu, &own, &default);
-    assert!(text.contains("is 3: only root"), "{text}");
-    let granted = hosts::changed("skylake", &[PERFMON, (PARANOID, "3\n")]);
-    assert!(all(&granted, &tool, Kind::C2c).contains("--phys-data"));
-
-    // IBS samples the kernel too, unless software filters it.
-    let zen4 = hosts::changed("zen4", &[NO_RIGHTS, (PARANOID, "2\n")]);
-    let text = printed(&zen4, &tool, Kind::C2c, &own, &default);
-    assert!(
-        text.starts_with("contend-record: IBS cannot leave the kernel out"),
-        "{text}"
-    );
-    let zen5 = hosts::changed("zen5", &[NO_RIGHTS, (PARANOID, "2\n")]);
-    assert!(printed(&zen5, &tool, Kind::C2c, &own, &default).contains("ibs_op/swfilt=1/u"));
-
-    // SPE keeps physical addresses for the privileged.
-    let arm = hosts::changed("graviton3", &[NO_RIGHTS, (PARANOID, "2\n")]);
-    let text = printed(&arm, &tool, Kind::C2c, &own, &default);
-    assert!(
-        !command(&text).contains("pa_enable") && command(&text).contains("/u "),
-        "{text}"
-    );
-
-    let none = hosts::changed("skylake", &[(PARANOID, "")]);
-    assert!(all(&none, &tool, Kind::Cpu).contains("no perf events"));
-}
-
-#[test]
 fn amd_kernels() {
     let tool = hosts::perf();
     let release = "proc/sys/kernel/osrelease";
@@ -378,75 +305,4 @@ fn stacks_rates_and_periods_as_asked_for() {
     for kind in [Kind::Spe, Kind::C2c] {
         assert!(with("graviton3", kind, &fast).contains("leave -F out"));
     }
-}
-
-/// What a perf of 2019 does not know is not asked of it.
-#[test]
-fn older_perf() {
-    let [_, build, help] = hosts::perf_texts();
-    let newer = [
-        "--control",
-        "--buildid-mmap",
-        "--max-size",
-        "--exclude-perf",
-        "--off-cpu",
-    ];
-    let help: String = help
-        .lines()
-        .filter(|line| !newer.iter().any(|option| line.contains(option)))
-        .fold(String::new(), |text, line| text + line + "\n");
-    let tool = PerfTool::from_texts(
-        Path::new("/opt/perf 5.4/perf"),
-        "perf version 5.4.0\n",
-        &build.replace("zstd: [ on  ]", "zstd: [ OFF ]"),
-        &help,
-    )
-    .unwrap();
-    let text = all(&hosts::host("skylake"), &tool, Kind::C2c);
-    let line = command(&text);
-    assert!(
-        line.starts_with("'/opt/perf 5.4/perf' record -a "),
-        "{line}"
-    );
-    assert!(
-        line.contains("--buildid-all -N")
-            && !line.contains("-z")
-            && !line.contains("--buildid-mmap"),
-        "{line}"
-    );
-
-    // No build-ids in mappings before Linux 5.12, whatever perf knows.
-    let kernel = hosts::changed(
-        "skylake",
-        &[("proc/sys/kernel/osrelease", "5.10.0-28-amd64\n")],
-    );
-    assert!(all(&kernel, &hosts::perf(), Kind::C2c).contains("--buildid-all -N"));
-}
-
-#[test]
-fn perf_that_cannot_be_used() {
-    let [version, build, help] = hosts::perf_texts();
-    let path = Path::new("/usr/bin/perf");
-    let tool = hosts::perf();
-    assert!(tool.has("switch-events") && tool.has("buildid-mmap") && tool.built_with("zstd"));
-    assert!(
-        !tool.has("off-cpu"),
-        "Debian's perf 6.1 lists it and does not have it"
-    );
-    assert!(!tool.built_with("debuginfod"));
-    let old = PerfTool::from_texts(path, "perf version 3.10.0-1160.el7.x86_64", &build, &help)
-        .unwrap_err();
-    assert!(old.to_string().contains("too old"), "{old}");
-    let wrapper = "WARNING: perf not found for kernel 6.8.0-31\n\n  You may need to install the following packages\n";
-    let missing = PerfTool::from_texts(path, wrapper, "", "").unwrap_err();
-    assert!(
-        missing.to_string().contains("perf not found for kernel"),
-        "{missing}"
-    );
-    assert!(version.contains("6.1"));
-    let absent = PerfTool::find(Some(Path::new("/nowhere/perf"))).unwrap_err();
-    assert!(
-        absent.to_string().contains("/nowhere/perf") && !absent.to_string().contains('\n'),
-        "{absent}"
-    );
 }

@@ -1,5 +1,6 @@
 //! A recording from its start to the bundle, and all that can end it.
 
+use super::running::Running;
 use super::support::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,13 +8,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The signal's number goes to a process.
-fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill")
-        .args([&format!("-{name}"), &pid.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
-
 #[test]
 fn the_status_of_the_command_is_reported_and_not_adopted() {
     if !can_record() {
@@ -93,20 +87,15 @@ fn ctrl_c_ends_the_recording_and_packs_it() {
     for name in ["INT", "TERM", "HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("x.tar.zst");
-        let log = folder.path().join("log");
-        let mut child = recorder()
-            .args(["cpu", "-o", out.to_str().unwrap(), "--", "sleep", "1000"])
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        until("the recording", || {
-            fs::read_to_string(&log).unwrap().contains("recording cpu")
-        });
+        let mut running = Running::start(
+            folder.path(),
+            recorder().args(["cpu", "-o", out.to_str().unwrap(), "--", "sleep", "1000"]),
+        );
+        running.until_it_says("recording cpu");
         std::thread::sleep(std::time::Duration::from_millis(300));
-        signal(child.id(), name);
-        let status = child.wait().unwrap();
-        let text = fs::read_to_string(&log).unwrap();
-        assert!(status.success(), "{name}: {text}");
+        running.signal(name);
+        let is_good = running.end().success();
+        assert!(is_good, "{name}: {}", running.said());
         let bundle = open(&out);
         assert!(
             bundle

@@ -188,24 +188,7 @@ impl Carried {
         };
         let has_calls = calls(&self.perf) == 0 || calls(&ours) > 0;
         assert!(has_calls, "{what}: no system call has a name");
-        eprintln!(
-            "{what}: {} of {} frames equal, {} samples in stubs{}{}",
-            found.equal,
-            found.frames,
-            found.in_stubs,
-            if found.differences.is_empty() {
-                ""
-            } else {
-                "; differ:\n"
-            },
-            found.differences.join("\n")
-        );
-        let in_stubs = found.in_stubs;
-        assert!(in_stubs * 100 < ours.values().sum(), "{what}: {in_stubs}");
-        assert!(
-            found.equal * 1000 >= found.frames * 999,
-            "{what}: {found:#?}"
-        );
+        found.assert_agrees(what, ours.values().sum());
     }
 
     /// Instructions of the program with our functions and lines.

@@ -39,26 +39,6 @@ fn fresh_recordings_have_perfs_stacks() {
         let found = compare(&perfs, &ours, true);
         let depth = ours.keys().map(Vec::len).max().unwrap();
         assert!(found.frames > 2000 && depth > 8, "{name}: {found:#?}");
-        eprintln!(
-            "{name}: {} of {} frames equal, {} samples in stubs{}{}",
-            found.equal,
-            found.frames,
-            found.in_stubs,
-            if found.differences.is_empty() {
-                ""
-            } else {
-                "; differ:\n"
-            },
-            found.differences.join("\n")
-        );
-        let in_stubs = found.in_stubs;
-        assert!(in_stubs * 100 < ours.values().sum(), "{name}: {in_stubs}");
-        assert!(
-            found.equal * 1000 >= found.frames * 999,
-            "{name}: {} of {} frames: {:#?}",
-            found.equal,
-            found.frames,
-            found.differences
-        );
+        found.assert_agrees(name, ours.values().sum());
     }
 }

@@ -135,14 +135,34 @@ pub(crate) struct Comparison {
     /// Samples with code in the vdso: perf has it in its own cache, and unwinds
     /// it by what it finds there or not at all.
     pub(crate) in_vdso: u64,
-    /// Samples in the linker's stubs: perf makes up names for them
-    /// (`getppid@plt`), here they have that of the symbol in front (`_init`).
+    /// Samples in the linker's stubs (`getppid@plt`). Before 6.3 perf names them by their
+    /// order, or after the symbol in front (`_init`), which may be another one.
     pub(crate) in_stubs: u64,
     /// Samples in `clone3` or the kernel below it: unwinding from copies perf ends at it
     /// (the thread that begins there has no caller), we go on to who made the thread.
     /// How many there are is chance, and each has many frames.
     pub(crate) in_clone: u64,
     pub(crate) differences: Vec<String>,
+}
+
+impl Comparison {
+    /// Says what it came to. Of a thousand frames one may differ, and of the samples one
+    /// in a hundred may be in stubs.
+    pub(crate) fn assert_agrees(&self, what: &str, samples: u64) {
+        let differ = match self.differences.is_empty() {
+            true => "",
+            false => "; differ:\n",
+        };
+        eprintln!(
+            "{what}: {} of {} frames equal, {} samples in stubs{differ}{}",
+            self.equal,
+            self.frames,
+            self.in_stubs,
+            self.differences.join("\n")
+        );
+        assert!(self.in_stubs * 100 < samples, "{what}: {}", self.in_stubs);
+        assert!(self.equal * 1000 >= self.frames * 999, "{what}: {self:#?}");
+    }
 }
 
 /// Compares stacks; those through the vdso only where both have it.

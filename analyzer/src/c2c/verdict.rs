@@ -18,9 +18,14 @@
 //! hardware sees: a load waits because another CPU's cache has the line. What is lost is
 //! who it was: a thread that moves is two, and threads of one CPU are one.
 
-use super::uses::{Actor, Use, UseKey};
+mod events;
+mod scene;
+
+use super::uses::{Use, UseKey};
 use crate::stats::percent;
-use foldhash::{HashMap, HashSet};
+use events::Events;
+use foldhash::HashMap;
+use scene::Scene;
 use serde::Serialize;
 
 /// Below this many HITM (or peer) loads a line gets no verdict. Allocators,
@@ -78,49 +83,6 @@ impl Judgement {
             why,
             by_cpu: false,
         }
-    }
-}
-
-/// The (offset, thread) matrix of a line, summed up.
-struct Events {
-    by_offset: HashMap<u32, u64>,
-    by_actor: HashMap<Actor, u64>,
-    total: u64,
-}
-
-impl Events {
-    fn new(uses: &HashMap<UseKey, Use>, events: impl Fn(&Use) -> u64) -> Self {
-        let mut all = Self {
-            by_offset: HashMap::default(),
-            by_actor: HashMap::default(),
-            total: 0,
-        };
-        for (key, used) in uses {
-            let count = events(used);
-            if count > 0 {
-                let offset = all.by_offset.entry(key.offset).or_default();
-                let actor = all.by_actor.entry(key.actor).or_default();
-                // Periods of hostile captures may be anything.
-                *offset = offset.saturating_add(count);
-                *actor = actor.saturating_add(count);
-                all.total = all.total.saturating_add(count);
-            }
-        }
-        all
-    }
-
-    fn offset(&self, offset: u32) -> u64 {
-        self.by_offset.get(&offset).copied().unwrap_or(0)
-    }
-
-    fn actor(&self, key: &UseKey) -> u64 {
-        self.by_actor.get(&key.actor).copied().unwrap_or(0)
-    }
-
-    /// Of these, what threads did that are known.
-    fn of_threads(&self) -> u64 {
-        let known = self.by_actor.iter().filter(|(actor, _)| actor.is_thread());
-        known.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
 
@@ -250,90 +212,9 @@ pub(super) fn unjudged(
     }
 }
 
-/// Who was seen on the line, in words.
-struct Scene {
-    writers: Actors,
-    written: usize,
-    readers: Actors,
-    read: usize,
-    loads: u64,
-    stores: u64,
-}
-
-impl Scene {
-    fn new(uses: &HashMap<UseKey, Use>) -> Self {
-        let mut writers = HashSet::default();
-        let mut written = HashSet::default();
-        let mut readers = HashSet::default();
-        let mut read = HashSet::default();
-        for (key, used) in uses {
-            if used.stores > 0 || used.locked_events > 0 {
-                writers.insert(key.actor);
-                written.insert(key.offset);
-            }
-            if used.loads > 0 {
-                readers.insert(key.actor);
-                read.insert(key.offset);
-            }
-        }
-        Self {
-            writers: Actors::of(&writers),
-            written: written.len(),
-            readers: Actors::of(&readers),
-            read: read.len(),
-            loads: uses.values().map(|used| used.loads).sum(),
-            stores: uses.values().map(|used| used.stores).sum(),
-        }
-    }
-}
-
-/// Threads, and CPUs of which it is not known whose threads were there.
-struct Actors {
-    threads: usize,
-    cpus: usize,
-}
-
-impl Actors {
-    fn of(actors: &HashSet<Actor>) -> Self {
-        let cpus = actors.iter().filter(|actor| actor.cpu().is_some()).count();
-        Self {
-            threads: actors.len() - cpus,
-            cpus,
-        }
-    }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
-impl std::fmt::Display for Actors {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (threads, cpus) = (count(self.threads, "thread"), count(self.cpus, "CPU"));
-        match (self.threads, self.cpus) {
-            (_, 0) => f.write_str(&threads),
-            (0, _) => f.write_str(&cpus),
-            _ => write!(f, "{threads} and {cpus}"),
-        }
-    }
-}
-
-impl std::fmt::Display for Scene {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} wrote {}, {} read {}",
-            self.writers,
-            count(self.written, "offset"),
-            self.readers,
-            count(self.read, "offset"),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::uses::Actor;
     use super::*;
     use contend_perfdata::MemorySample;
 

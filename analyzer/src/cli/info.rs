@@ -1,7 +1,7 @@
 //! `contend info`.
 
 use super::args::InfoArguments;
-use super::open::open;
+use super::open::{open, open_member};
 use super::output;
 use super::progress::Progress;
 use crate::capture::Capture;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
         }
     }
     for (member, kind) in others {
-        match open(common, &[&member]).and_then(|mut other| survey(&mut other)) {
+        match open_member(common, &member).and_then(|mut other| survey(&mut other)) {
             Ok(other) => add(&mut result, member, kind, other),
             Err(error) => {
                 let warning = format!("{member} in the bundle: {error:#}");

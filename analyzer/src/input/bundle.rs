@@ -1,6 +1,6 @@
 //! Opens the capture in a bundle.
 
-use super::{Form, Input};
+use super::{Form, Input, Which};
 use anyhow::{Result, bail};
 use contend_bundle::{Bundle, Limits, layout, looks_like_archive};
 use contend_perfdata::{FileSource, PerfData, Source};
@@ -27,16 +27,16 @@ pub(super) fn is_unpacked(path: &Path) -> bool {
     path.join(layout::MANIFEST).is_file()
 }
 
-pub(super) fn open_packed(file: File, kinds: &[&str]) -> Result<Input> {
-    open(Bundle::from_file(file, &Limits::default())?, kinds)
+pub(super) fn open_packed(file: File, which: Which<'_>) -> Result<Input> {
+    open(Bundle::from_file(file, &Limits::default())?, which)
 }
 
-pub(super) fn open_unpacked(path: &Path, kinds: &[&str]) -> Result<Input> {
-    open(Bundle::open(path, &Limits::default())?, kinds)
+pub(super) fn open_unpacked(path: &Path, which: Which<'_>) -> Result<Input> {
+    open(Bundle::open(path, &Limits::default())?, which)
 }
 
 /// Opens the capture that is meant and notes what is not read or not there.
-fn open(bundle: Bundle, kinds: &[&str]) -> Result<Input> {
+fn open(bundle: Bundle, which: Which<'_>) -> Result<Input> {
     let mut notes = bundle.notes().to_vec();
     let own = &bundle.manifest().notes;
     notes.extend(own.iter().take(MOST_NOTES).cloned());
@@ -50,7 +50,10 @@ fn open(bundle: Bundle, kinds: &[&str]) -> Result<Input> {
     let Some(&first) = captures.first() else {
         bail!("{}", no_capture(&bundle));
     };
-    let asked = of_kind(&bundle, &captures, kinds);
+    let asked = match which {
+        Which::Kinds(kinds) => of_kind(&bundle, &captures, kinds),
+        Which::Member(member) => captures.iter().copied().find(|&name| name == member),
+    };
     let name = asked.unwrap_or(first);
     if captures.len() > 1 && asked.is_none() {
         let others: Vec<&str> = captures.iter().copied().filter(|&it| it != name).collect();
@@ -87,7 +90,7 @@ pub(crate) fn tells_of_unread(note: &str) -> bool {
     note.starts_with("the bundle has ") && note.contains(" is read, and not ")
 }
 
-/// The first capture of this name, or that the manifest says to be of one of these kinds.
+/// The first capture that the manifest says to be of one of these kinds.
 fn of_kind<'a>(bundle: &Bundle, captures: &[&'a str], kinds: &[&str]) -> Option<&'a str> {
     let facts = &bundle.manifest().captures;
     let is_it = |name: &str| {
@@ -99,11 +102,7 @@ fn of_kind<'a>(bundle: &Bundle, captures: &[&'a str], kinds: &[&str]) -> Option<
                 .is_some_and(|kind| kinds.contains(&kind))
         })
     };
-    let is_named = |name: &str| kinds.contains(&name);
-    captures
-        .iter()
-        .copied()
-        .find(|name| is_named(name) || is_it(name))
+    captures.iter().copied().find(|name| is_it(name))
 }
 
 fn no_capture(bundle: &Bundle) -> String {

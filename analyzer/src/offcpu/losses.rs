@@ -268,8 +268,14 @@ mod tests {
     }
 
     fn told(losses: Vec<Loss>) -> Told {
+        of_buffers(&[], losses)
+    }
+
+    /// Losses where it is told of which CPU the buffers of ids are.
+    fn of_buffers(cpu_of: &[(u64, Option<u32>)], losses: Vec<Loss>) -> Told {
         Told {
             losses,
+            cpu_of: cpu_of.iter().map(|&(id, cpu)| (id, (0, cpu))).collect(),
             ..Told::default()
         }
     }
@@ -315,8 +321,7 @@ mod tests {
         let of = |losses: Vec<Loss>, cpu_of: &[(u64, Option<u32>)]| {
             let told = Told {
                 rounds: rounds.clone(),
-                cpu_of: cpu_of.iter().map(|&(id, cpu)| (id, (0, cpu))).collect(),
-                ..told(losses)
+                ..of_buffers(cpu_of, losses)
             };
             Losses::new(told, &events).windows
         };
@@ -363,12 +368,8 @@ mod tests {
             });
             let told = Told {
                 counted: counted.collect(),
-                cpu_of: [(0, Some(0)), (1, Some(1)), (2, Some(1))]
-                    .map(|(id, cpu)| (id, (0, cpu)))
-                    .into_iter()
-                    .collect(),
                 rounds: vec![3],
-                ..told(losses)
+                ..of_buffers(&[(0, Some(0)), (1, Some(1)), (2, Some(1))], losses)
             };
             Losses::new(told, &events).windows
         };

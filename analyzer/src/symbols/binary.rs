@@ -5,6 +5,7 @@ use super::elf::{Bytes, Elf, Use};
 use super::image::Image;
 use super::locate::Found;
 use super::minidebug;
+use super::plt::Plt;
 use super::symtab::{Symbol, Symbols};
 use std::fmt::Display;
 
@@ -104,6 +105,7 @@ pub(super) fn answer(found: &Found, places: &[Place]) -> Answers {
         );
     let tables = Tables {
         image: &image,
+        stubs: Plt::new(&image),
         // Split debug files have the whole table, the stripped binary the
         // dynamic one.
         elves: debug
@@ -137,10 +139,14 @@ pub(super) fn starts(found: &Found, offsets: &[u64]) -> Vec<Option<u64>> {
     let inside = mini.as_ref().and_then(|bytes| Elf::parse(bytes).ok());
     let elves = debug.iter().chain([&image]).chain(&inside);
     let tables: Vec<_> = elves.map(|elf| Symbols::new(elf, Use::Code)).collect();
+    let stubs = Plt::new(&image);
     let behind = offsets.iter().map(|&offset| {
         let svma = image.svma(offset, Use::Code)?;
         let spans = tables.iter().find_map(|table| table.start(svma));
-        let before = || tables.iter().find_map(|table| table.start_unsized(svma));
+        let before = || match stubs.holds(svma) {
+            true => stubs.start(svma),
+            false => tables.iter().find_map(|table| table.start_unsized(svma)),
+        };
         Some(svma - spans.or_else(before)?)
     });
     behind.collect()
@@ -158,6 +164,8 @@ fn opened(file: &Image, remark: &mut impl FnMut(&Image, &dyn Display)) -> Option
 
 struct Tables<'a> {
     image: &'a Elf<'a>,
+    /// In the image itself: debug files have no code.
+    stubs: Plt<'a>,
     elves: Vec<&'a Elf<'a>>,
     lines: Option<Lines<'a>>,
 }
@@ -190,7 +198,7 @@ impl Tables<'_> {
     /// The symbol table names the function, as in perf, because debug
     /// information knows no clones; where no symbol spans the address the
     /// function of the debug information does, and a symbol without a size
-    /// where there is none.
+    /// where there is none. Stubs have no symbol, and none in front of them reaches them.
     fn code(&self, tables: &[Symbols<'_>], svma: u64) -> Answer {
         let lines = self.lines.as_ref();
         let frames = lines.map_or_else(Vec::new, |lines| lines.frames(svma));
@@ -200,7 +208,12 @@ impl Tables<'_> {
             // Where it starts is not known, and nobody asks for code.
             Some(Symbol { name, offset: 0 })
         };
-        let before = || tables.iter().find_map(|table| table.find_unsized(svma));
+        let before = || match self.stubs.holds(svma) {
+            true => self.stubs.symbol(svma, |address| {
+                tables.iter().find_map(|table| table.find(address))
+            }),
+            false => tables.iter().find_map(|table| table.find_unsized(svma)),
+        };
         Answer {
             symbol: spans.or_else(compiled).or_else(before),
             frames,

@@ -10,7 +10,7 @@ use super::regular::open_regular;
 use super::symtab::Symbol;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// What kernels since 6.2 name the padding in front of functions (`objtool --prefix`).
@@ -26,9 +26,6 @@ const MOST_SYMBOLS: usize = 4 << 20;
 
 /// The most modules; usual machines have 200.
 const MOST_MODULES: usize = 1 << 16;
-
-/// As much of a list of modules as is read, in bytes; usual ones have 10 to 20 KB.
-const LARGEST_MODULES: u64 = 16 << 20;
 
 /// How far behind its start a symbol may reach where the next one is another
 /// module's, as in perf (`symbols__fixup_end` in `tools/perf/util/symbol.c`).
@@ -75,41 +72,6 @@ pub(super) enum Kinship {
     /// The capture does not know where the kernel's own symbols end, or the list
     /// does not.
     Unknown,
-}
-
-/// Where modules were, from a copy of `/proc/modules`.
-///
-/// ```text
-/// kvm 1130496 1 kvm_intel, Live 0xffffffffc0a41000
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loaded(BTreeMap<String, (u64, u64)>);
-
-impl Loaded {
-    /// Reads what is there of it. Restricted copies have no addresses.
-    pub(super) fn read(from: impl Read) -> Self {
-        let mut text = Vec::new();
-        // What was read before an error is as good as a shorter list.
-        drop(from.take(LARGEST_MODULES).read_to_end(&mut text));
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter_map(|line| {
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            let [name, size, _, _, _, address, ..] = words[..] else {
-                return None;
-            };
-            let start = u64::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
-            let name = format!("[{}]", name.replace('-', "_"));
-            (start != 0).then_some((name, (start, size.parse().ok()?)))
-        });
-        Self(lines.collect())
-    }
-
-    /// Whether a module was loaded to another place than that of the capture's
-    /// mapping, which is at `start`: unloaded and loaded again in between.
-    pub(super) fn is_elsewhere(&self, module: &str, start: u64) -> bool {
-        let known = self.0.get(module);
-        known.is_some_and(|&(first, size)| !(first..first.saturating_add(size)).contains(&start))
-    }
 }
 
 impl Kallsyms {
@@ -331,6 +293,7 @@ fn is_used(kind: u8, used: Use) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
 
     const LIST: &str = "\
 ffffffff81000000 T _text
@@ -400,18 +363,6 @@ ffffffffc0000100 t kvm_exit\t[kvm]
         );
         assert_eq!(at("[xfs]"), None);
         assert!(symbols.has_module("[kvm]") && !symbols.has_module("[xfs]"));
-    }
-
-    #[test]
-    fn a_module_that_was_loaded_again_is_elsewhere() {
-        let list = "kvm 4096 1 kvm_intel, Live 0xffffffffc0000000\n\
-                    xfs 4096 0 - Live 0x0000000000000000\nodd\n";
-        let loaded = Loaded::read(list.as_bytes());
-        assert!(!loaded.is_elsewhere("[kvm]", 0xffff_ffff_c000_0000));
-        assert!(loaded.is_elsewhere("[kvm]", 0xffff_ffff_c000_1000));
-        // Nothing is known of these.
-        assert!(!loaded.is_elsewhere("[xfs]", 0xffff_ffff_c000_1000));
-        assert!(!loaded.is_elsewhere("[odd]", 0xffff_ffff_c000_1000));
     }
 
     #[test]

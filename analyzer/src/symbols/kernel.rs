@@ -5,7 +5,8 @@
 
 use super::elf::Use;
 use super::image::Origin;
-use super::kallsyms::{Kallsyms, Kinship, Loaded};
+use super::kallsyms::{Kallsyms, Kinship};
+use super::loaded::Loaded;
 use super::locate::Locator;
 use super::symtab::Symbol;
 use crate::space::{AddressSpace, Dso, DsoKind, KernelReference};

@@ -119,7 +119,7 @@ pub(super) struct Record {
 /// What is packed and where it goes.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Output {
-    /// The bundle; - for standard output [default: contend-WHAT-DATE.tar.zst]
+    /// The bundle; - for standard output [default: contend-WHAT-DATE.tar.zst]. What has its name stays as FILE.old
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Send the bundle while it is packed: ssh://USER@HOST:PORT/PATH (USER and PORT if needed), an https:// address

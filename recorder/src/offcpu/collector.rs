@@ -2,9 +2,10 @@
 
 use super::Options;
 use super::counters::Counters;
+use super::events;
 use super::kernel::KernelMap;
 use super::load::Programs;
-use super::output::{self, Output};
+use super::output::Output;
 use super::sideband::SideBand;
 use crate::source::Target;
 use anyhow::{Context, Result, anyhow};
@@ -64,7 +65,7 @@ impl Collector {
         file: File,
         command: &[String],
     ) -> Result<Self> {
-        let side_band = SideBand::open(&output::side_band_event()).map_err(|error| {
+        let side_band = SideBand::open(&events::side_band_event()).map_err(|error| {
             anyhow!("perf events: {error}; run as root, or give the program CAP_PERFMON")
         })?;
         let processes = match &options.target {

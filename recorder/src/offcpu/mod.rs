@@ -17,6 +17,7 @@ mod build_id;
 mod collector;
 mod counters;
 mod detail;
+mod events;
 mod kernel;
 mod kernel_types;
 mod load;

@@ -2,6 +2,7 @@
 //! why, and the running child.
 
 mod child;
+mod decide;
 mod events;
 mod messages;
 mod plan;
@@ -11,5 +12,6 @@ mod rate;
 mod tool;
 
 pub use child::PerfSource;
-pub use plan::{CallGraph, Choice, Kind, PerfOptions, Plan, plan};
+pub use decide::plan;
+pub use plan::{CallGraph, Choice, Kind, PerfOptions, Plan};
 pub use tool::{OLDEST, PerfTool};

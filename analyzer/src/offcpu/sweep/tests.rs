@@ -1,13 +1,13 @@
-//! What the sweep makes of sequences of events, and a naive model of it.
+//! What the sweep makes of sequences of events.
+
+mod model;
+mod told;
 
 use super::{SweepCounts, sweep};
-use crate::offcpu::event::{
-    Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, StackId, Witness,
-};
+use crate::offcpu::event::{Detail, Event, INTERRUPT, Kind, NO_CPU, NO_PID, Reason, Witness};
 use crate::offcpu::interval::{Interval, State, Waker};
 use crate::offcpu::losses::{Loss, Losses, Told};
 use Witness::{Record, Tracepoint};
-use proptest::prelude::*;
 
 const SLEEPING: Reason = Reason {
     letter: b'S',
@@ -45,6 +45,13 @@ fn spans(events: &[Event]) -> Vec<(u64, u64, bool)> {
     let spans = intervals.iter();
     spans
         .map(|interval| (interval.start, interval.end, interval.is_bound))
+        .collect()
+}
+
+fn spans_of(intervals: &[Interval]) -> Vec<(u64, u64)> {
+    intervals
+        .iter()
+        .map(|interval| (interval.start, interval.end))
         .collect()
 }
 
@@ -138,30 +145,6 @@ fn what_spans_a_loss_is_an_upper_bound() {
         assert_eq!(bounds, [cpu != 0, true, false], "{cpu}");
         let over_losses = if cpu == 0 { 1 } else { 2 };
         assert_eq!((counts.over_losses, counts.bounded), (over_losses, 0));
-    }
-}
-
-/// A collector tells of an interval in one record: nothing of it is lost.
-#[test]
-fn what_a_collector_tells_spans_no_loss() {
-    let detail = Detail {
-        start: 300,
-        ..Detail::default()
-    };
-    let told = event(700, Kind::Span);
-    for events in [
-        vec![told],
-        vec![event(300, OUT), event(700, IN), told],
-        vec![event(300, OUT), told, event(701, IN)],
-    ] {
-        let losses = Losses::new(lost_on(NO_CPU), &events);
-        let mut found = Vec::new();
-        let counts = sweep(&events, &[detail], &losses, |interval| {
-            found.push(*interval)
-        });
-        assert_eq!(found.len(), 1, "{events:?}");
-        assert!(!found[0].is_bound, "{events:?}");
-        assert_eq!(counts.over_losses + counts.bounded, 0, "{events:?}");
     }
 }
 
@@ -291,270 +274,4 @@ fn the_end_of_a_thread_is_no_wait() {
     ];
     assert_eq!(spans(&again), [(600, 700, false)]);
     assert_eq!(found(&again, &[]).1.open, 1);
-}
-
-#[test]
-fn what_a_collector_tells_adds_to_what_switches_show() {
-    let detail = Detail {
-        start: 103,
-        word: 0xf00,
-        ..Detail::default()
-    };
-    // The collector may tell before or after the switch is.
-    for (told, closed) in [(199, 200), (201, 200)] {
-        let mut events = [event(100, OUT), event(told, Kind::Span), event(closed, IN)];
-        events.sort_by_key(|event| event.time);
-        let (intervals, counts) = found(&events, &[detail]);
-        assert_eq!(spans_of(&intervals), [(100, 200)]);
-        assert_eq!((intervals[0].word, counts.twice), (0xf00, 1));
-    }
-    let (intervals, counts) = found(&[event(190, Kind::Span)], &[detail]);
-    assert_eq!((spans_of(&intervals), counts.twice), (vec![(103, 190)], 0));
-}
-
-fn spans_of(intervals: &[Interval]) -> Vec<(u64, u64)> {
-    intervals
-        .iter()
-        .map(|interval| (interval.start, interval.end))
-        .collect()
-}
-
-#[test]
-fn overlapping_intervals_of_a_collector_are_counted() {
-    let detail = |start| Detail {
-        start,
-        ..Detail::default()
-    };
-    let told = |time, other| Event {
-        other,
-        ..event(time, Kind::Span)
-    };
-    let details = [detail(100), detail(150)];
-    let (_, counts) = found(&[told(200, 0), told(300, 1)], &details);
-    assert_eq!(counts.overlapping, 1);
-    let details = [detail(100), detail(200)];
-    let (_, counts) = found(&[told(200, 0), told(300, 1)], &details);
-    assert_eq!(counts.overlapping, 0);
-}
-
-#[test]
-fn a_detail_finds_its_interval_on_either_side() {
-    let span = Event {
-        other: 0,
-        ..event(200, Kind::Span)
-    };
-    let mut more = Event {
-        other: 1,
-        ..event(200, Kind::Detail)
-    };
-    more.reason = SLEEPING;
-    let details = [
-        Detail {
-            start: 100,
-            ..Detail::default()
-        },
-        Detail {
-            syscall: Some(202),
-            waker: Some((5, 180)),
-            ..Detail::default()
-        },
-    ];
-    for events in [[span, more], [more, span]] {
-        let (intervals, _) = found(&events, &details);
-        assert_eq!(intervals.len(), 1);
-        assert_eq!(intervals[0].syscall, Some(202));
-        assert_eq!(intervals[0].state(), State::Blocked(b'S'));
-        assert_eq!(intervals[0].runnable_ns(), 20);
-    }
-}
-
-/// A thread that moves truly, and what of it is recorded.
-#[derive(Clone, Debug)]
-struct Move {
-    on: u64,
-    off: u64,
-    is_out_lost: bool,
-    is_in_lost: bool,
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = (
-        1..1000u64,
-        1..1000u64,
-        prop::bool::weighted(0.2),
-        prop::bool::weighted(0.2),
-    );
-    let one = one.prop_map(|(on, off, is_out_lost, is_in_lost)| Move {
-        on,
-        off,
-        is_out_lost,
-        is_in_lost,
-    });
-    prop::collection::vec(one, 0..40)
-}
-
-proptest! {
-    /// Whatever is lost, no interval overlaps another, each exact one is a true
-    /// one or spans lost switches, and each true one of which both ends were
-    /// recorded is found.
-    #[test]
-    fn intervals_are_those_of_the_model(moves in moves(), second in any::<bool>()) {
-        let mut events = Vec::new();
-        let mut whole = Vec::new();
-        let mut time = 1;
-        for step in &moves {
-            time += step.on;
-            let start = time;
-            time += step.off;
-            if !step.is_out_lost {
-                events.push(event(start, OUT));
-                if second {
-                    events.push(Event { pos: start + 1, ..event(start, RECORD_OUT) });
-                }
-            }
-            if !step.is_in_lost {
-                events.push(event(time, IN));
-                if second {
-                    events.push(Event { pos: time + 1, ..event(time, RECORD_IN) });
-                }
-            }
-            if !step.is_out_lost && !step.is_in_lost {
-                whole.push((start, time));
-            }
-        }
-        let (intervals, counts) = found(&events, &[]);
-        for pair in intervals.windows(2) {
-            prop_assert!(pair[0].end <= pair[1].start);
-        }
-        let exact: Vec<_> = intervals.iter().filter(|it| !it.is_bound).copied().collect();
-        for span in &whole {
-            prop_assert!(spans_of(&exact).contains(span), "{span:?}");
-        }
-        prop_assert_eq!(counts.bounded as usize, intervals.len() - exact.len());
-        prop_assert!(counts.open <= 1);
-        if moves.iter().all(|step| !step.is_out_lost && !step.is_in_lost) {
-            prop_assert_eq!(spans_of(&intervals), whole);
-        }
-    }
-
-    /// Cutting the events off somewhere changes nothing before the cut but the
-    /// interval that is open there.
-    #[test]
-    fn a_cut_leaves_what_was_before_it(moves in moves(), cut in 0..80usize) {
-        let mut events = Vec::new();
-        let mut time = 1;
-        for step in &moves {
-            time += step.on;
-            events.push(event(time, OUT));
-            time += step.off;
-            events.push(event(time, IN));
-        }
-        let all = spans(&events);
-        let cut = cut.min(events.len());
-        prop_assert_eq!(spans(&events[..cut]), &all[..cut / 2]);
-    }
-
-    /// Any events at all: no panic, and no time is counted twice.
-    #[test]
-    fn time_is_conserved(
-        steps in prop::collection::vec((0..50u64, 0..10u8, any::<bool>()), 0..200)
-    ) {
-        let mut time = 0;
-        let mut events = Vec::new();
-        for (pos, (step, kind, blocked)) in (0..).zip(steps) {
-            time += step;
-            let kind = match kind {
-                0 => Kind::Begin,
-                1 => Kind::End,
-                2 | 3 => OUT,
-                4 => RECORD_OUT,
-                5 => IN,
-                6 => RECORD_IN,
-                7 => Kind::Ran,
-                8 => Kind::Waking,
-                _ => Kind::WakeupNew,
-            };
-            let mut event = Event { pos, ..event(time, kind) };
-            if !blocked {
-                event.reason = Reason::PREEMPTED;
-            }
-            events.push(event);
-        }
-        let (intervals, _) = found(&events, &[]);
-        for pair in intervals.windows(2) {
-            prop_assert!(pair[0].end <= pair[1].start);
-        }
-        let off: u64 = intervals.iter().map(Interval::ns).sum();
-        prop_assert!(off <= time);
-    }
-}
-
-#[test]
-fn what_a_collector_calls_open_is_no_interval() {
-    let span = Event {
-        other: 0,
-        ..event(200, Kind::Span)
-    };
-    let open = Event {
-        other: 1,
-        ..event(200, Kind::Detail)
-    };
-    let details = [
-        Detail {
-            start: 100,
-            ..Detail::default()
-        },
-        Detail {
-            is_open: true,
-            ..Detail::default()
-        },
-    ];
-    for events in [[span, open], [open, span]] {
-        let (intervals, counts) = found(&events, &details);
-        assert!(intervals.is_empty());
-        assert_eq!(counts.open, 1);
-    }
-}
-
-#[test]
-fn the_stack_of_a_waker_finds_its_interval() {
-    let waking = Event {
-        other: 5,
-        stack: StackId::any(3),
-        ..event(180, Kind::Waking)
-    };
-    let span = Event {
-        other: 0,
-        ..event(200, Kind::Span)
-    };
-    let more = Event {
-        other: 1,
-        reason: SLEEPING,
-        ..event(200, Kind::Detail)
-    };
-    let details = [
-        Detail {
-            start: 100,
-            ..Detail::default()
-        },
-        Detail {
-            waker: Some((5, 180)),
-            ..Detail::default()
-        },
-    ];
-    let (intervals, _) = found(&[waking, span, more], &details);
-    assert_eq!(
-        intervals[0].wake.map(|wake| wake.stack),
-        Some(StackId::any(3))
-    );
-    // Of an earlier waking it is not.
-    let earlier = Event {
-        time: 150,
-        ..waking
-    };
-    let (intervals, _) = found(&[earlier, span, more], &details);
-    assert_eq!(
-        intervals[0].wake.map(|wake| wake.stack),
-        Some(StackId::EMPTY)
-    );
 }

@@ -244,7 +244,12 @@ impl Carried {
                 continue;
             }
             inlined += usize::from(theirs.len() > 1);
-            if ours == theirs {
+            // Without debug information (the compiler's own code at the end of a
+            // program) there are no frames but the symbol.
+            let is_bare = ours.is_empty()
+                && matches!(theirs.as_slice(), [(function, source)]
+                    if source == "??" && Some(&**function) == code.function.as_deref());
+            if ours == theirs || is_bare {
                 continue;
             }
             // Where DWARF has a function without the name that the linker would know

@@ -97,6 +97,34 @@ fn info_tells_names_and_numbers_of_cores() {
     );
 }
 
+/// Codes mean the same on all revisions of a core: they are one group of answers.
+#[test]
+fn revisions_of_a_core_are_one_core() {
+    let scratch = tempfile::tempdir().unwrap();
+    let sources = |second: u64| {
+        let mut capture = of_two_cpus(16);
+        capture.metadata = Some(vec![(0x411f_d401, 0), (second, 0)]);
+        // Both CPUs load.
+        let plan = SpePlan {
+            operation: Some((1, 0)),
+            source: Some(9),
+            pc: Some((SpeCapture::TEXT, 0)),
+            data: Some(SpeCapture::HEAP),
+            latencies: [Some(200), None, None],
+            timestamp: Some(50_000),
+            ..SpePlan::default()
+        };
+        capture.chunk(0, &[plan; 8], 64);
+        let path = written(&capture, Container::File, scratch.path());
+        let document = contend_on(&path, &["latency", "--by", "source", "--json"]).json("latency");
+        let groups = document["groups"].as_array().unwrap().clone();
+        let loads = groups.iter().filter(|group| group["key"]["code"] == "0x9");
+        loads.count()
+    };
+    // V1 r1p1 and r1p2; N1.
+    assert_eq!((sources(0x411f_d402), sources(0x413f_d0c1)), (1, 2));
+}
+
 /// The header's number has a name where there is no SPE as well.
 #[test]
 fn info_tells_the_name_of_an_arm_machine() {

@@ -12,8 +12,8 @@ pub(super) struct Source {
     pub(super) class: Class,
     /// The raw code of the data source (Arm SPE); absent when the record had none.
     pub(super) code: Option<u16>,
-    /// The core that gave the code (Arm SPE), its `MIDR_EL1`; 0 where the capture does
-    /// not tell.
+    /// The core that gave the code (Arm SPE), [`contend_perfdata::Midr::model`]: revisions
+    /// have the same codes. 0 where the capture does not tell.
     pub(super) model: u64,
 }
 

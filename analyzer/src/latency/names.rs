@@ -10,7 +10,7 @@ use crate::result::{Hex, LatencyKey, MemoryObject, Quality};
 use crate::space::{AddressSpace, DsoKind, MapId};
 use crate::symbols::{FunctionStarts, Jit, Locator, Names, Spot};
 use anyhow::Result;
-use contend_perfdata::{At, CpuMode};
+use contend_perfdata::{At, CpuMode, Midr};
 use std::collections::BTreeMap;
 
 /// Behind every record.
@@ -232,11 +232,11 @@ impl Namer<'_> {
     }
 }
 
-/// What people call the kind of core with this `MIDR_EL1`.
-fn core_name(scan: &Scan, midr: u64) -> String {
+/// What people call the core of this model.
+fn core_name(scan: &Scan, model: u64) -> String {
     let trace = scan.spe.as_ref().map(|(trace, _)| trace);
     let mut cores = trace.into_iter().flat_map(|trace| trace.cores());
-    let found = cores.find(|core| core.midr.map_or(0, |known| known.0) == midr);
+    let found = cores.find(|core| core.midr.map_or(0, Midr::model) == model);
     found.map_or_else(|| "unknown core".to_owned(), |core| core.name().to_string())
 }
 

@@ -3,6 +3,7 @@
 use super::access::{Access, Source};
 use super::metric::Metric;
 use crate::spe::SpeOp;
+use contend_perfdata::Midr;
 
 /// The latency of an operation; absent when its record has no such packet, or the
 /// hardware no such latency. 0 is a latency.
@@ -23,7 +24,7 @@ pub(super) fn source_of(op: &SpeOp<'_>) -> Option<Source> {
     op.class().map(|class| Source {
         class,
         code: op.code,
-        model: op.core.midr.map_or(0, |midr| midr.0),
+        model: op.core.midr.map_or(0, Midr::model),
     })
 }
 

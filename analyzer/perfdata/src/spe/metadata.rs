@@ -41,6 +41,12 @@ impl Midr {
         (self.0 & 0xf) as u8
     }
 
+    /// Which core it is, of whatever revision (`MIDR_CPU_MODEL_MASK` in
+    /// `arch/arm64/include/asm/cputype.h`).
+    pub fn model(self) -> u64 {
+        self.0 & 0xff0f_fff0
+    }
+
     /// From the text of the CPUID feature, `0x00000000413fd0c1`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_end_matches('\0');

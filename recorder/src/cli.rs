@@ -6,7 +6,7 @@ mod recording;
 mod units;
 
 use crate::deliver::{Delivery, deliver, ship_file};
-use crate::doctor::{self, Probes, State};
+use crate::doctor::{self, Probes};
 use crate::host::Host;
 use crate::pack::{Input, Job, Plan, member_name};
 use crate::perf::PerfTool;
@@ -73,8 +73,6 @@ fn examine(json: bool, perf: Option<&Path>) -> Result<ExitCode> {
         false => doctor::text(&findings),
     };
     print(&text)?;
-    let is_failed = |finding: &doctor::Finding| finding.state == State::Failed;
-    let _ = is_failed;
     Ok(ExitCode::SUCCESS)
 }
 

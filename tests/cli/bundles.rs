@@ -226,6 +226,9 @@ fn what_is_no_bundle_or_has_no_capture_is_refused_in_one_line() {
     let mut newer = b"{\"version\":2}".to_vec();
     std::fs::create_dir(scratch.path().join("newer")).unwrap();
     newer.push(b'\n');
+    let capture = std::fs::read(demo()).unwrap();
+    let mut packed = Vec::with_capacity(capture.len() + 1024);
+    zstd_safe::compress(&mut packed, &capture, 3).unwrap();
     written(&scratch.path().join("newer"), "manifest.json", &newer);
     for (case, says) in [
         (
@@ -240,6 +243,10 @@ fn what_is_no_bundle_or_has_no_capture_is_refused_in_one_line() {
         (
             written(scratch.path(), "text.gz", b"\x1f\x8b and text"),
             "is damaged",
+        ),
+        (
+            written(scratch.path(), "perf.data.zst", &packed),
+            "a perf.data file in it must be unpacked first",
         ),
         (
             scratch.path().join("newer"),

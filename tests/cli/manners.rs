@@ -272,7 +272,28 @@ fn output_never_replaces_the_capture() {
         .arg("-")
         .stdin(std::fs::File::open(&capture).unwrap()));
     ended.refused("-o the capture on standard input");
+    for command in ["info", "c2c", "latency", "offcpu", "oncpu", "symbols"] {
+        let ended = run(contend().args([command, "-o"]).args([&capture, &capture]));
+        let line = ended.refused("-o CAPTURE");
+        assert!(line.contains("it is the capture"), "{command}: {line}");
+    }
     assert!(std::fs::read(&capture).unwrap() == std::fs::read(demo()).unwrap());
+}
+
+/// A table in a file of that name would be taken for a broken picture.
+#[test]
+fn commands_without_a_picture_write_no_svg() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("x.SVG");
+    for command in ["info", "c2c", "symbols"] {
+        let ended = run(contend().args([command, "-o"]).arg(&picture).arg(demo()));
+        let line = ended.refused("a picture");
+        assert!(
+            line.contains(&format!("{command} draws no picture")),
+            "{line}"
+        );
+    }
+    assert!(!picture.exists());
 }
 
 #[test]

@@ -46,6 +46,53 @@ fn chunks_are_read_without_the_record_that_says_whose_they_are() {
     assert!(warnings.contains("AUXTRACE_INFO"), "{warnings}");
 }
 
+/// What a core cannot tell was not zero times there: few of them tell HITM, and one that
+/// nobody knows tells nothing of others.
+#[test]
+fn ratios_of_what_cores_do_not_tell_are_absent_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    // Bits 19 to 23 of the events that can be filtered by: FEAT_SPEv1p4.
+    const NEW_EVENTS: u64 = 0x1f << 19;
+    const UNKNOWN: u64 = 0x510f_0010;
+    const HIP12: u64 = 0x480f_d060;
+    let untold = json!(["hitm_per_load", "hitm_per_llc_miss"]);
+    let all = json!(["hitm_per_load", "hitm_per_llc_miss", "peer_per_load"]);
+    for (midr, filter, expected) in [
+        (SpeCapture::MIDR, 0, &untold),
+        (SpeCapture::MIDR, NEW_EVENTS, &Value::Null),
+        (HIP12, 0, &Value::Null),
+        (UNKNOWN, 0, &all),
+        (UNKNOWN, NEW_EVENTS, &Value::Null),
+    ] {
+        let mut capture = SpeCapture::new(2);
+        capture.metadata = Some(vec![(midr, filter); 2]);
+        let plans: Vec<SpePlan> = (0..20u64)
+            .map(|number| SpePlan {
+                operation: Some((1, 0)),
+                pc: Some((SpeCapture::TEXT, 0)),
+                data: Some(SpeCapture::HEAP),
+                latencies: [Some(40), None, None],
+                timestamp: Some(1_000_000 + number),
+                ..SpePlan::default()
+            })
+            .collect();
+        capture.chunk(0, &plans, 64);
+        let path = folder.path().join("untold.perf.data");
+        std::fs::write(&path, capture.wrapped(Container::File).unwrap()).unwrap();
+        let document = contend_on(&path, &["c2c", "--json"]).json("c2c");
+        let ratios = &document["ratios"];
+        assert_eq!(&ratios["not_told"], expected, "{midr:#x} {filter:#x}");
+        let is_told = expected.is_null();
+        assert_eq!(ratios["hitm_per_load"].is_null(), !is_told, "{ratios}");
+        let has_peers = expected != &all;
+        assert_eq!(ratios["peer_per_load"].is_null(), !has_peers, "{ratios}");
+        let table = contend_on(&path, &["c2c"]).text();
+        let line = table.lines().find(|line| line.starts_with("HITM"));
+        let line = line.unwrap_or_default();
+        assert_eq!(line.contains("not told"), !is_told, "{table}");
+    }
+}
+
 /// Metadata of a perf to come is read as that of today, and the report says so.
 #[test]
 fn metadata_of_a_newer_version_are_named() {

@@ -107,6 +107,10 @@ pub enum Error {
         limit: u64,
     },
 
+    /// An archive is expected inside, and something else is: a capture, mostly.
+    #[error("it holds no tar archive; a perf.data file in it must be unpacked first")]
+    NoTar,
+
     /// A member header that no tar has.
     #[error("the tar is damaged at byte {offset}: {why}")]
     Header {

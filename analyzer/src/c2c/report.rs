@@ -14,7 +14,7 @@ use crate::result::{
     MemoryObject, Quality, Ratios, Row, Variable,
 };
 use crate::space::{AddressSpace, DsoKind, MapId};
-use crate::spe;
+use crate::spe::{self, Core};
 use crate::stats::{Ratio, Weights};
 use crate::symbols::{Jit, Locator, Names, Spot, SymbolSources};
 use crate::topology::Topology;
@@ -69,6 +69,8 @@ pub fn report(
              their loads beyond {baseline} each, the median of all loads"
         ));
     }
+    let cores = analysis.spe.as_ref().map(|(trace, _)| trace.cores());
+    let ratios = ratios(&classes, cores);
     let events = capture.header().attrs.iter();
     let compat = Compat {
         events: events
@@ -116,7 +118,7 @@ pub fn report(
         sampled_lines: analysis.sampled_lines,
         shared_lines: analysis.shared_lines,
         shared_counters: analysis.shared,
-        ratios: ratios(&classes),
+        ratios,
         classes,
         lines: lines.collect(),
         compat,
@@ -157,7 +159,9 @@ fn coalesce_names(fields: &[Coalesce]) -> Vec<&'static str> {
     std::iter::once("offset").chain(names).collect()
 }
 
-fn ratios(classes: &[ClassRow]) -> Ratios {
+/// `cores` are those that recorded, where the capture is one of Arm SPE: few of them tell
+/// modified lines, and 0 of so many would be a claim that nobody can make.
+fn ratios<'a>(classes: &[ClassRow], cores: Option<impl Iterator<Item = &'a Core>>) -> Ratios {
     let count = |wanted: fn(&Class) -> bool| -> u64 {
         let rows = classes.iter().filter(|row| wanted(&row.class));
         rows.map(|row| row.count).sum()
@@ -167,11 +171,24 @@ fn ratios(classes: &[ClassRow]) -> Ratios {
     // A HITM from the node's own last-level cache is no miss of it, yet the
     // line had to come from another core: it counts among the misses here.
     let misses = count(|class| class.is_llc_miss() || class.is_hitm());
+    let peers = count(Class::is_peer);
+    let (can_hitm, can_peers) = cores.map_or((true, true), |cores| {
+        cores.fold((hitm > 0, peers > 0), |(hitm, peers), core| {
+            (hitm || core.tells_modified(), peers || core.tells_peers())
+        })
+    });
+    let names = [
+        ("hitm_per_load", can_hitm),
+        ("hitm_per_llc_miss", can_hitm),
+        ("peer_per_load", can_peers),
+    ];
+    let not_told = names.iter().filter(|(_, is_told)| !is_told);
     Ratios {
-        hitm_per_load: Ratio::new(hitm, loads),
-        hitm_per_llc_miss: Ratio::new(hitm, misses),
+        hitm_per_load: Ratio::new(hitm, loads).filter(|_| can_hitm),
+        hitm_per_llc_miss: Ratio::new(hitm, misses).filter(|_| can_hitm),
         remote_per_hitm: Ratio::new(count(|class| class.is_hitm() && class.is_remote()), hitm),
-        peer_per_load: Ratio::new(count(Class::is_peer), loads),
+        peer_per_load: Ratio::new(peers, loads).filter(|_| can_peers),
+        not_told: not_told.map(|&(name, _)| name).collect(),
     }
 }
 

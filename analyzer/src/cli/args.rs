@@ -83,12 +83,13 @@ pub(super) struct Common {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write the output to FILE; - is standard output
+    /// Write the output to FILE; - is standard output. Where FILE ends in .svg, latency, offcpu and
+    /// oncpu draw a picture
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
     /// Work on N threads, at most 256 [default: one for each CPU]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) threads: Option<u16>,
 
     /// When to use colour

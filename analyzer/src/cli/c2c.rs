@@ -25,6 +25,7 @@ const ROWS: usize = 8;
 pub(super) fn run(arguments: &C2cArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
+    output::has_no_picture(common, "c2c")?;
     let mut capture = open(common, &["c2c", "spe"])?;
     let progress = Progress::start(common, &capture);
     let result = analyze(arguments, &mut capture);

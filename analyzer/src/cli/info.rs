@@ -19,6 +19,7 @@ const MOST_CAPTURES: usize = 32;
 pub(super) fn run(arguments: &InfoArguments) -> Result<()> {
     let common = &arguments.common;
     output::check(common)?;
+    output::has_no_picture(common, "info")?;
     let mut capture = open(common, &[])?;
     let progress = Progress::start(common, &capture);
     let mut result = survey(&mut capture)?;

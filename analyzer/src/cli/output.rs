@@ -21,14 +21,27 @@ pub(super) fn write(
 /// standard output.
 pub(super) fn places(common: &Common) -> (Option<&Path>, Option<&Path>) {
     let file = file(common);
-    let is_picture = |path: &&Path| {
-        let end = path.extension();
-        end.is_some_and(|end| end.eq_ignore_ascii_case("svg"))
-    };
-    match file.filter(is_picture) {
+    match file.filter(|path| is_picture(path)) {
         Some(picture) => (Some(picture), None),
         None => (None, file),
     }
+}
+
+fn is_picture(path: &Path) -> bool {
+    let end = path.extension();
+    end.is_some_and(|end| end.eq_ignore_ascii_case("svg"))
+}
+
+/// Refuses a picture of a command that draws none: a table in a file of that name
+/// would be taken for a broken picture.
+pub(super) fn has_no_picture(common: &Common, command: &str) -> Result<()> {
+    let picture = file(common).filter(|path| is_picture(path));
+    ensure!(
+        picture.is_none(),
+        "{command} draws no picture; name a file that does not end in .svg (latency, offcpu and \
+         oncpu draw)"
+    );
+    Ok(())
 }
 
 /// Writes to a file, or else to standard output.

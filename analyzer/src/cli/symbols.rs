@@ -9,6 +9,8 @@ use anyhow::Result;
 
 pub(super) fn run(arguments: &SymbolsArguments) -> Result<()> {
     let common = &arguments.common;
+    output::check(common)?;
+    output::has_no_picture(common, "symbols")?;
     let mut capture = open(common, &[])?;
     let result = symbols(&mut capture, &arguments.symbols.sources())?;
     if common.json {

@@ -64,7 +64,7 @@ pub struct ClassRow {
 }
 
 /// Shares of the exclusive classes; absent when there is nothing to share.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Ratios {
     /// HITM loads per sampled load.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,10 @@ pub struct Ratios {
     /// Loads that another core's cache answered, per sampled load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_per_load: Option<Ratio>,
+    /// The names of those of which the hardware that recorded cannot tell the
+    /// numerator: they are absent, not zero.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_told: Vec<&'static str>,
 }
 
 /// A cache line.

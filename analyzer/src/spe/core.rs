@@ -93,6 +93,16 @@ impl Core {
         self.reports(event::SPE_1P4)
     }
 
+    /// Whether its records can tell that another cache had the line modified.
+    pub(crate) fn tells_modified(&self) -> bool {
+        self.has_1p4() || self.table().is_some_and(Table::tells_modified)
+    }
+
+    /// Whether its records can tell that another core's cache answered.
+    pub(crate) fn tells_peers(&self) -> bool {
+        self.has_1p4() || self.table().is_some_and(Table::tells_peers)
+    }
+
     /// What the maker says is wrong with its SPE.
     pub(crate) fn erratum(&self) -> Option<&'static str> {
         let midr = self.midr?;

@@ -35,6 +35,7 @@ mod tests;
 mod trace;
 mod warnings;
 
+pub(crate) use core::Core;
 pub(crate) use interval::in_effect;
 pub(crate) use op::SpeOp;
 pub(crate) use ops::Ops;

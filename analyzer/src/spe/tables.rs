@@ -37,6 +37,20 @@ impl Table {
     pub(super) fn answer(&self, code: u16) -> Option<Answer> {
         self.answers.get(&code).copied()
     }
+
+    /// Whether a number means a line that another cache had modified.
+    pub(super) fn tells_modified(&self) -> bool {
+        self.has(|snoop| matches!(snoop, Snoop::Hitm | Snoop::HitmPeer))
+    }
+
+    /// Whether a number means that another core's cache answered.
+    pub(super) fn tells_peers(&self) -> bool {
+        self.has(|snoop| matches!(snoop, Snoop::Hitm | Snoop::HitmPeer | Snoop::Peer))
+    }
+
+    fn has(&self, wanted: impl Fn(Snoop) -> bool) -> bool {
+        self.answers.values().any(|answer| wanted(answer.snoop))
+    }
 }
 
 /// A kind of core.

@@ -67,7 +67,7 @@ pub(super) fn send(
         calm,
     };
     loop {
-        let outcome = stream(from(offset), to, &part, offset).and_then(|()| {
+        let outcome = stream(from(offset), to, &file, &part, offset).and_then(|()| {
             let Some(sums) = bundle.sums() else {
                 return Err(Failure::Final("the bundle was not finished".into()));
             };
@@ -115,10 +115,22 @@ pub(super) fn send(
     }
 }
 
-/// Sends from `offset` on.
-fn stream(from: impl Read, to: &Remote, part: &str, offset: u64) -> Result<(), Failure> {
+/// Sends from `offset` on. Into a folder of the bundle's name the part would be moved
+/// under its own name, and the next bundle over it.
+fn stream(
+    from: impl Read,
+    to: &Remote,
+    file: &str,
+    part: &str,
+    offset: u64,
+) -> Result<(), Failure> {
     let sign = if offset > 0 { ">>" } else { ">" };
-    let script = format!("umask 077; exec cat {sign} {}", quote(part));
+    let (file, part) = (quote(file), quote(part));
+    let script = format!(
+        "umask 077; if [ -d {file} ]; then \
+         echo 'it is a folder: end the path with / to send into it' >&2; exit 1; fi; \
+         exec cat {sign} {part}"
+    );
     run(to, &script, from).map(drop)
 }
 

@@ -171,6 +171,12 @@ fn ssh_verifies_and_renames() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(fs::read(there.join("c")).unwrap(), fs::read(&path).unwrap());
 
+    // A folder without the slash would get the part, and the next bundle over it.
+    let line = refusal(&server.ship(&path, server.port, there.to_str().unwrap()));
+    assert!(line.contains("end the path with /"), "{line}");
+    assert_eq!(names(&there), ["b.tar.zst", "c"]);
+    assert_eq!(names(folder.path()), ["a place", "b.tar.zst"]);
+
     // What the other side refuses is said in its words, at once.
     let line = refusal(&server.ship(&path, server.port, "/no/such/folder/x"));
     assert!(

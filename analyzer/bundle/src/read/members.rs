@@ -80,13 +80,13 @@ pub(super) fn find(
             Ok(None) => break None,
             Err(error @ Error::Io { .. }) => return Err(error),
             // A tar that never began is no tar that ended early.
-            Err(error @ Error::Header { .. }) if offset == 0 => {
+            Err(Error::Header { .. }) if offset == 0 => {
                 return Err(match stream.damage() {
                     Some(why) => Error::Damaged {
                         offset: 0,
                         why: why.to_owned(),
                     },
-                    None => error,
+                    None => Error::NoTar,
                 });
             }
             Err(error) => break Some(error.to_string()),

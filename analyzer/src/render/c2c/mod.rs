@@ -7,7 +7,7 @@ mod unclear;
 
 use super::heads::processor;
 use super::info;
-use super::style::{Style, WIDTH, count, cut, duration, safe, wrap};
+use super::style::{Style, WIDTH, count, duration, safe, wrap};
 use crate::c2c::Verdict;
 use crate::memory::{Counter, Counters};
 use crate::result::{C2c, Line};
@@ -61,7 +61,9 @@ fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
             "The capture is cut off or damaged, {} missing or unreadable: copy it again or record again",
             plural(missing, "byte is", "bytes are")
         );
-        writeln!(out, "{}", style.alarm(&cut(&text, WIDTH)))?;
+        for line in wrap(&text, WIDTH, 2) {
+            writeln!(out, "{}", style.alarm(&line))?;
+        }
     }
 
     let counters = &result.perf_counters;
@@ -89,6 +91,18 @@ fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
     for (name, ratio) in rows {
         if let Some(ratio) = ratio {
             writeln!(out, "{name:<21} {}", ratio_text(ratio))?;
+        }
+    }
+    let untold = [
+        ("hitm_per_load", "HITM", "a line was modified elsewhere"),
+        ("peer_per_load", "peer snoops", "another core answered"),
+    ];
+    for (name, sign, what) in untold {
+        if ratios.not_told.contains(&name) {
+            writeln!(
+                out,
+                "{sign:<21} not told: these cores do not say whether {what}"
+            )?;
         }
     }
     if let Some((threshold, option)) = load_threshold(result) {

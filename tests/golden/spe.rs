@@ -1,8 +1,8 @@
 //! Arm SPE through the command: perf's counters of whole captures and of their
 //! contended lines, against what was planted, and what `info` says of them.
 
-use crate::common::contend_on;
 use crate::common::spe_synthetic::SpeSynthetic;
+use crate::common::{contend_on, shared_captures};
 use contend_fixtures::{Container, SpeCapture, SpePlan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -95,6 +95,18 @@ fn info_tells_names_and_numbers_of_cores() {
         processor(&capture),
         "Cortex-X4 (0x410fd821), Cortex-A720 (0x410fd811)"
     );
+}
+
+/// The header's number has a name where there is no SPE as well.
+#[test]
+fn info_tells_the_name_of_an_arm_machine() {
+    let Some(captures) = shared_captures() else {
+        return;
+    };
+    let capture = captures.join("odd/graviton3-jit-injected-perf61.perf.data");
+    let table = contend_on(&capture, &["info"]).text();
+    let cpu = "cpu        Neoverse V1 (0x00000000410fd400)";
+    assert!(table.contains(cpu), "{table}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::style::{Style, WIDTH, count, duration, many, wrap};
 use crate::result::{CaptureFacts, Quality};
+use crate::spe::Tables;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -25,7 +26,7 @@ pub(super) fn processor(capture: &CaptureFacts, quality: &Quality) -> Option<Str
     let spe = quality.spe.iter().flat_map(|spe| &spe.cpus);
     let cores: BTreeSet<&str> = spe.map(|cpu| cpu.core.as_str()).collect();
     match cores.is_empty() {
-        true => capture.cpu.clone(),
+        true => machine(capture),
         false => Some(cores.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }
@@ -41,9 +42,17 @@ pub(super) fn processor_with_numbers(capture: &CaptureFacts, quality: &Quality) 
         }
     }
     match cores.is_empty() {
-        true => capture.cpu.clone(),
+        true => machine(capture),
         false => Some(cores.join(", ")),
     }
+}
+
+/// What the header says, with the name of an Arm core beside its number.
+fn machine(capture: &CaptureFacts) -> Option<String> {
+    let told = capture.cpu.as_ref()?;
+    let is_arm = capture.arch.as_deref() == Some("aarch64");
+    let name = Tables::built_in_name(told).filter(|_| is_arm);
+    Some(name.map_or_else(|| told.clone(), |name| format!("{name} ({told})")))
 }
 
 /// Writes a sentence, on several lines where it is long.

@@ -74,6 +74,14 @@ impl Tables {
         Ok(tables)
     }
 
+    /// The name of the core with this identification register, as captures have it
+    /// (`0x00000000413fd0c1`); absent where no built-in table has it.
+    pub(crate) fn built_in_name(midr: &str) -> Option<Arc<str>> {
+        let midr = Midr::parse(midr)?;
+        let tables = Self::new(None).ok()?;
+        tables.core(midr).map(|known| Arc::clone(&known.name))
+    }
+
     /// What is known of a core. perf looks at implementer and part only.
     pub(super) fn core(&self, midr: Midr) -> Option<&Known> {
         self.cores.get(&(midr.implementer(), midr.part()))
@@ -188,6 +196,14 @@ fn number(text: &str) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_have_names() {
+        let name = |midr| Tables::built_in_name(midr);
+        assert_eq!(name("0x00000000413fd0c1").as_deref(), Some("Neoverse N1"));
+        assert_eq!(name("0x00000000413fd0ff"), None);
+        assert_eq!(name("Neoverse N1"), None);
+    }
 
     #[test]
     fn built_in_tables_are_read() {

@@ -333,6 +333,17 @@ fn cpus_that_could_not_be_sampled_are_named() {
             None => assert!(!warnings.contains("CPUs without a sample"), "{warnings}"),
         }
     }
+    // Its event may have been given another name.
+    let mut bytes = with(&capture, 70, |_| {});
+    let places = 0..bytes.len() - 9;
+    for place in places {
+        if bytes[place..].starts_with(b"arm_spe_0") {
+            bytes[place..place + 9].copy_from_slice(b"my_events");
+        }
+    }
+    let (document, warnings) = document(&bytes, folder.path());
+    assert_eq!(document["quality"]["spe"]["records"], 80);
+    assert!(!warnings.contains("CPUs without a sample"), "{warnings}");
 }
 
 /// What the kernel lost is told with the CPU where it lost most.

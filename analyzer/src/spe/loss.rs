@@ -179,33 +179,43 @@ impl Buffer {
         {
             return;
         }
+        let announced = announced(&self.seen);
         let mut end = None::<u64>;
         for &(from, to) in &self.spans {
             if let Some(end) = end.filter(|&end| end < from && from - end <= MOST_GAP) {
                 let bytes = from - end;
                 self.gaps += 1;
                 self.gap_bytes = self.gap_bytes.saturating_add(bytes);
-                let announced = announced(&self.seen, end..from).min(bytes);
-                self.silent_bytes = self.silent_bytes.saturating_add(bytes - announced);
+                let silent = bytes - bytes_in(&announced, end..from);
+                self.silent_bytes = self.silent_bytes.saturating_add(silent);
             }
             end = Some(end.map_or(to, |end| end.max(to)));
         }
     }
 }
 
-/// How many bytes of a span of the area records of the kernel announce. They are in
-/// the order of the area and do not overlap.
-fn announced(seen: &[AuxSeen], span: Range<u64>) -> u64 {
-    let end = |seen: &AuxSeen| seen.record.offset.saturating_add(seen.record.size);
-    let first = seen.partition_point(|seen| end(seen) <= span.start);
-    let in_span = seen[first..].iter();
-    let in_span = in_span.take_while(|seen| seen.record.offset < span.end);
+/// The spans of the area that records of the kernel, which are in its order, announce:
+/// in the same order, and apart from one another, as damaged records may not be.
+fn announced(seen: &[AuxSeen]) -> Vec<Range<u64>> {
+    let mut spans: Vec<Range<u64>> = Vec::new();
+    for AuxSeen { record, .. } in seen {
+        let end = record.offset.saturating_add(record.size);
+        match spans.last_mut() {
+            Some(last) if record.offset <= last.end => last.end = last.end.max(end),
+            _ => spans.push(record.offset..end),
+        }
+    }
+    spans
+}
+
+/// How many bytes of a span such spans have.
+fn bytes_in(spans: &[Range<u64>], span: Range<u64>) -> u64 {
+    let first = spans.partition_point(|it| it.end <= span.start);
+    let in_span = spans[first..].iter();
+    let in_span = in_span.take_while(|it| it.start < span.end);
     in_span
-        .map(|seen| {
-            let from = seen.record.offset.max(span.start);
-            end(seen).min(span.end).saturating_sub(from)
-        })
-        .fold(0, u64::saturating_add)
+        .map(|it| it.end.min(span.end) - it.start.max(span.start))
+        .sum()
 }
 
 /// Whether any byte of what a record announces is in a chunk. An empty record
@@ -310,6 +320,13 @@ mod tests {
         };
         assert_eq!(first(vec![seen(0, 150, 100, 0, 1000)]), (1, 200, 100));
         assert_eq!(first(vec![seen(0, 50, 400, 0, 1000)]), (1, 200, 0));
+        // What is announced twice is there once; the first one ends behind the second.
+        let twice = vec![
+            seen(0, 0, 200, 0, 1000),
+            seen(0, 50, 100, 0, 1000),
+            seen(0, 150, 100, 0, 1000),
+        ];
+        assert_eq!(first(twice), (1, 200, 50));
         // Of a snapshot nothing between chunks is missing.
         assert_eq!(first(vec![seen(0, 150, 100, 2, 1000)]), (0, 0, 0));
     }

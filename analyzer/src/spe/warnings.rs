@@ -2,7 +2,6 @@
 
 use super::sums::SpeSums;
 use super::trace::SpeTrace;
-use crate::event_kind::EventKind;
 use crate::result::{AuxFacts, SpeQuality, cpu_ranges};
 use contend_perfdata::{AttrFlags, Header, MemorySample};
 use std::collections::BTreeSet;
@@ -272,9 +271,9 @@ fn unsampled(
     facts: &SpeQuality,
     warn: &mut impl FnMut(bool, String),
 ) {
-    let events = header.attrs.iter();
-    let spe = events.filter(|event| EventKind::of(event, &header.features) == EventKind::Spe);
-    let types: BTreeSet<u64> = spe.map(|event| u64::from(event.attr.kind)).collect();
+    // Those of SPE are told by the metadata: what events are called is up to the user.
+    let types = header.attrs.iter().map(|event| u64::from(event.attr.kind));
+    let types: BTreeSet<u64> = types.collect();
     let with_data = facts.cpus.iter().filter(|cpu| cpu.area.chunks > 0);
     let with_data: BTreeSet<Option<u32>> = with_data.map(|cpu| cpu.cpu).collect();
     let metadata = trace.metadata.iter();

@@ -149,60 +149,71 @@ impl<'a> Plt<'a> {
             }));
         }
         jumps.sort_unstable_by_key(|(word, stub)| (*word, stub.start));
-        let mut stubs = Vec::new();
-        for name in RELOCATIONS {
-            add(file, name, chosen, &jumps, &mut stubs);
-        }
+        let named = RELOCATIONS
+            .into_iter()
+            .flat_map(|name| relocations(file, name, chosen));
+        let mut stubs = join(&jumps, named);
         stubs.sort_by_key(|stub| stub.start);
-        // The first relocation of a word is taken.
+        // Sections may overlap.
         stubs.dedup_by_key(|stub| stub.start);
         Some(stubs)
     }
 }
 
-/// Adds the stubs whose words have relocations in a section.
-fn add<'a>(
-    file: &ElfFile64<'a, Endianness, &'a Bytes>,
+/// The words that have relocations in a section, and the function of each.
+fn relocations<'a>(
+    file: &'a ElfFile64<'a, Endianness, &'a Bytes>,
     name: &str,
     chosen: RelocationType,
-    jumps: &[(u64, Range<u64>)],
-    stubs: &mut Vec<Stub<'a>>,
-) {
+) -> impl Iterator<Item = (u64, Target<'a>)> {
     let endian = file.endian();
     let section = file.section_by_name(name);
     let section = section.map(|section| section.elf_section_header());
     let relocations = section.and_then(|header| header.rela(endian, file.data()).ok()?);
-    let Some((relocations, _)) = relocations else {
-        return;
-    };
+    let relocations = relocations.map_or(&[][..], |(relocations, _)| relocations);
     let table = file.elf_dynamic_symbol_table();
     let strings = file.elf_section_table().section(table.string_section());
     let strings = strings.and_then(|section| section.data(endian, file.data()));
     let strings = strings.unwrap_or_default();
     let strings = StringTable::<&[u8]>::new(strings, 0, strings.len() as u64);
-    for relocation in relocations {
-        let word = relocation.r_offset(endian);
-        let from = jumps.partition_point(|(it, _)| *it < word);
-        let own = jumps[from..].iter().take_while(|(it, _)| *it == word);
-        let target = || match relocation.r_sym(endian, false) {
+    relocations.iter().filter_map(move |relocation| {
+        let target = match relocation.r_sym(endian, false) {
             0 if relocation.r_type(endian, false) == chosen => {
-                Some(Target::Chosen(relocation.r_addend(endian) as u64))
+                Target::Chosen(relocation.r_addend(endian) as u64)
             }
-            0 => None,
+            0 => return None,
             index => {
                 let symbol = table.symbol(SymbolIndex(index as usize)).ok()?;
                 let name = strings.get(symbol.st_name(endian)).ok()?;
-                (!name.is_empty()).then_some(Target::Import(name))
+                Target::Import((!name.is_empty()).then_some(name)?)
             }
         };
-        for (_, range) in own {
-            stubs.extend(target().map(|target| Stub {
-                start: range.start,
-                end: range.end,
-                target,
-            }));
+        Some((relocation.r_offset(endian), target))
+    })
+}
+
+/// The stubs that jump by words of which it is told what they are of: those of each word
+/// once, as a hostile file has many of both that are the same. The first to tell counts.
+fn join<'a>(
+    jumps: &[(u64, Range<u64>)],
+    named: impl Iterator<Item = (u64, Target<'a>)>,
+) -> Vec<Stub<'a>> {
+    let mut stubs = Vec::new();
+    let mut is_taken = vec![false; jumps.len()];
+    for (word, target) in named {
+        let from = jumps.partition_point(|(it, _)| *it < word);
+        if is_taken.get(from).is_none_or(|&is_taken| is_taken) {
+            continue;
         }
+        let own = jumps[from..].iter().take_while(|(it, _)| *it == word);
+        stubs.extend(own.map(|(_, range)| Stub {
+            start: range.start,
+            end: range.end,
+            target,
+        }));
+        is_taken[from] = jumps[from].0 == word;
     }
+    stubs
 }
 
 /// Code that jumps to where a word says.

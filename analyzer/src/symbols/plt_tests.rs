@@ -1,5 +1,6 @@
 //! Stubs of programs that linkers made, against what `objdump` calls them.
 
+use super::{Stub, Target, join};
 use crate::symbols::binary::{Place, answer};
 use crate::symbols::elf::Use;
 use crate::symbols::image::{Image, Origin};
@@ -210,5 +211,19 @@ fn stubs_of_static_programs_are_called_as_who_chooses() {
     }
     if cfg!(target_arch = "x86_64") {
         assert!(checked > 5, "{code}");
+    }
+}
+
+/// As many as that would be made of a file of a few megabytes would fill the memory.
+#[test]
+fn many_stubs_and_relocations_of_a_word_make_each_stub_once() {
+    let jumps: Vec<_> = (0..900u64)
+        .map(|stub| (stub / 300, 16 * stub..16 * stub + 16))
+        .collect();
+    let named = (0..1000u64).map(|relocation| (relocation % 2, Target::Chosen(relocation)));
+    let stubs = join(&jumps, named);
+    assert_eq!(stubs.len(), 600);
+    for (stub, Stub { target, .. }) in stubs.iter().enumerate() {
+        assert!(matches!(target, Target::Chosen(first) if *first == stub as u64 / 300));
     }
 }

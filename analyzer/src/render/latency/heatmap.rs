@@ -43,7 +43,9 @@ pub(super) fn heat_map(
     let columns = map.columns();
     let width = (right - left) / columns as f64;
     let offset = map.first_ns.saturating_sub(start_ns);
-    let times = Times::new(offset as f64, (columns * map.column_ns) as f64);
+    // A damaged time may be the last one that there is: all columns may be longer.
+    let span_ns = columns as f64 * map.column_ns as f64;
+    let times = Times::new(offset as f64, span_ns);
     let digits = digits(times.span / columns as f64);
     for tick in scale.ticks() {
         let y = scale.place(tick.value as f64);
@@ -309,5 +311,27 @@ mod tests {
             assert!(all < 744.0, "{times:?}: {label}");
         }
         assert_eq!([digits(1.0), digits(0.5), digits(0.0005)], [0, 1, 4]);
+    }
+
+    /// The columns of such a map end behind the last time that there is.
+    #[test]
+    fn a_map_of_all_times_is_drawn() {
+        let mut map = HeatMap {
+            first_ns: 1,
+            column_ns: 1,
+            cells: [((0, row_of(40)), 3)].into(),
+        };
+        map.column_ns = u64::MAX / map.columns() + 1;
+        let area = Area {
+            left: 44.0,
+            right: 788.0,
+            top: 0.0,
+            bottom: 190.0,
+        };
+        let mut out = String::new();
+        let scale = Scale::log(40, 40, 190.0, 0.0);
+        heat_map(&mut out, &map, area, &scale, 1, "cycles");
+        assert!(out.contains(">18000000000<"), "{out}");
+        assert!(out.contains(">seconds from the first record<"), "{out}");
     }
 }

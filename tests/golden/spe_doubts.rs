@@ -93,6 +93,29 @@ fn ratios_of_what_cores_do_not_tell_are_absent_and_named() {
     }
 }
 
+/// perf that was killed leaves no features behind: no names of events, no list of PMUs.
+#[test]
+fn a_capture_of_a_killed_perf_is_one_of_spe() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = of_two_cpus(16).wrapped(Container::File).unwrap();
+    let mut bare = whole.clone();
+    // The bits of the features in the header of the file.
+    bare[72..104].fill(0);
+    let path = folder.path().join("killed.perf.data");
+    let interval_and_can = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let document = contend_on(&path, &["info", "--json"]).json("info");
+        let event = document["events"][0]["name"].as_str().unwrap().to_owned();
+        let interval = document["quality"]["spe"]["interval"].clone();
+        (event, interval, document["can"]["spe"].clone())
+    };
+    let (_, interval, can) = interval_and_can(&whole);
+    let (event, of_bare, can_bare) = interval_and_can(&bare);
+    assert!(event.starts_with("arm_spe"), "{event}");
+    assert_eq!((&of_bare["period"], can_bare), (&interval["period"], can));
+    assert!(interval["period"].is_number(), "{interval}");
+}
+
 /// Metadata of a perf to come is read as that of today, and the report says so.
 #[test]
 fn metadata_of_a_newer_version_are_named() {

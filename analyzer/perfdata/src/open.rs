@@ -1,6 +1,6 @@
 //! Opens a capture: header, events, and where its records are.
 
-use crate::aux::{self, Aux, AuxChunk};
+use crate::aux::{self, Aux, AuxChunk, AuxInfo};
 use crate::error::Error;
 use crate::events::EventTable;
 use crate::header::{Format, Header};
@@ -92,6 +92,7 @@ impl PerfData {
                 })?);
             }
         }
+        name_spe(&mut header, &aux);
         let events = EventTable::new(&header.attrs, header.endian);
         Ok(Self {
             header,
@@ -151,6 +152,28 @@ impl PerfData {
                 kind, misc, body, ..
             } = *record;
             self.header.absorb_record_with_misc(kind, misc, body, &[]);
+        }
+    }
+}
+
+/// The first type of a PMU that is not built into the kernel (`PERF_TYPE_MAX` in
+/// `include/uapi/linux/perf_event.h`).
+const FIRST_PMU: u32 = 6;
+
+/// Gives the events of Arm SPE their name in captures without a list of PMUs, which perf
+/// writes at the end only: the recorder says in its metadata which PMUs are SPE's.
+fn name_spe(header: &mut Header, aux: &Aux) {
+    let Some(AuxInfo::Spe(Some(metadata))) = &aux.info else {
+        return;
+    };
+    let of_cpus = metadata.cpus.iter().filter_map(|cpu| cpu.pmu_type);
+    let known = &mut header.features.pmu_mappings;
+    for kind in of_cpus.chain([metadata.pmu_type]) {
+        let Ok(kind @ FIRST_PMU..) = u32::try_from(kind) else {
+            continue;
+        };
+        if !known.iter().any(|&(number, _)| number == kind) {
+            known.push((kind, "arm_spe".to_owned()));
         }
     }
 }

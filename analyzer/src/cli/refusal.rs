@@ -93,7 +93,15 @@ fn what_to_do(info: &Info) -> String {
             .to_owned()
     } else if let Some(spe) = &info.quality.spe {
         let what = no_records(spe);
-        format!("{what}: copy it again, or record again")
+        let is_there = spe.area.bytes > 0 || spe.area.told.missing_bytes > 0;
+        match (missing, is_there) {
+            (0, false) => format!("{what}: record again"),
+            (0, true) => format!("{what}: copy it again, or record again"),
+            _ => format!(
+                "{what}, and the capture is cut off ({missing} bytes missing): copy it again, or \
+                 record again"
+            ),
+        }
     } else if missing > 0 {
         format!(
             "the capture is cut off ({missing} bytes missing): copy it again, or record again \
@@ -206,12 +214,28 @@ impl Present {
     fn said(&self, filters: &Filters, space: &AddressSpace, survey: &Survey) -> Vec<String> {
         let mut said = Vec::new();
         if !filters.pid.is_empty() {
-            let all = self.by(|pid, _| format!("{pid}{}", name(space, pid)));
-            said.push(format!("processes {}", most(all)));
+            let mut all = self.by(|pid, _| match pid {
+                ..0 => String::new(),
+                _ => format!("{pid}{}", name(space, pid)),
+            });
+            all.retain(|(name, _)| !name.is_empty());
+            said.push(if all.is_empty() {
+                "no processes, as the capture does not tell them".to_owned()
+            } else {
+                format!("processes {}", most(all))
+            });
         }
         if !filters.tid.is_empty() {
-            let all = self.by(|_, tid| format!("{tid}{}", name(space, tid)));
-            said.push(format!("threads {}", most(all)));
+            let mut all = self.by(|_, tid| match tid {
+                ..0 => String::new(),
+                _ => format!("{tid}{}", name(space, tid)),
+            });
+            all.retain(|(name, _)| !name.is_empty());
+            said.push(if all.is_empty() {
+                "no threads, as the capture does not tell them".to_owned()
+            } else {
+                format!("threads {}", most(all))
+            });
         }
         if !filters.comm.is_empty() {
             let mut all = self.by(|_, tid| name(space, tid).trim_start().to_owned());

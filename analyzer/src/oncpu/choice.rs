@@ -202,6 +202,9 @@ fn held(events: &[Known<'_>]) -> String {
         })
         .collect();
     match all.len().saturating_sub(NAMED) {
+        _ if all.is_empty() && events.iter().any(|event| event.kind == EventKind::Spe) => {
+            "Arm SPE data, which `contend c2c` and `contend latency` read".to_owned()
+        }
         _ if all.is_empty() => "no samples at all".to_owned(),
         0 => texts.join(", "),
         more => format!("{} and {more} more", texts.join(", ")),

@@ -19,8 +19,11 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Bytes at the end of a chunk that are looked for in the next one: a few records,
-/// which do not come a second time by chance.
+/// which do not come a second time by chance where they have times.
 const NEEDLE: usize = 256;
+
+/// Of a shorter chunk nothing is looked for: it has no record that could come again.
+const SHORTEST: usize = 16;
 
 /// Bytes that are read at once.
 const WINDOW: usize = 1 << 20;
@@ -64,6 +67,9 @@ pub(super) fn without_repeats<'a>(
 fn repeated(last: &AuxChunk, chunk: &AuxChunk, source: &dyn Source) -> io::Result<u64> {
     let mut needle = [0; NEEDLE];
     let size = last.available.min(chunk.available).min(NEEDLE as u64) as usize;
+    if size < SHORTEST {
+        return Ok(0);
+    }
     let needle = &mut needle[..size];
     let filled = source.fill_at(last.place + last.available - size as u64, needle)?;
     // Padding alone is anywhere.
@@ -187,5 +193,7 @@ mod tests {
         ];
         assert_eq!(left(&parts), [0, 0, 0]);
         assert_eq!(left(&[(&[0; 500], 0), (&[0; 500], 100)]), [0, 0]);
+        // A byte is anywhere.
+        assert_eq!(left(&[(&[7; 1], 100), (&[7; 500], 0)]), [0, 0]);
     }
 }

@@ -6,6 +6,14 @@ use crate::result::{AuxFacts, SpeQuality, cpu_ranges};
 use contend_perfdata::{AttrFlags, Header, MemorySample};
 use std::collections::BTreeSet;
 
+/// The newest version of the metadata that is known (`ARM_SPE_HEADER_CURRENT_VERSION`
+/// in `tools/perf/util/arm-spe.h`).
+const NEWEST: u64 = 2;
+
+/// One in so many records may name another thread than switches tell: a switch takes
+/// a moment, in which the kernel still runs for the old thread.
+const MOST_CONTRADICTED: u64 = 20;
+
 /// Adds all that is wrong with a recording.
 pub(super) fn warn(
     header: &Header,
@@ -77,14 +85,6 @@ fn times(
     }
 }
 
-/// The newest version of the metadata that is known (`ARM_SPE_HEADER_CURRENT_VERSION`
-/// in `tools/perf/util/arm-spe.h`).
-const NEWEST: u64 = 2;
-
-/// One in so many records may name another thread than switches tell: a switch takes
-/// a moment, in which the kernel still runs for the old thread.
-const MOST_CONTRADICTED: u64 = 20;
-
 /// A clock as `clock_gettime(2)` numbers it (`include/uapi/linux/time.h`).
 fn clock_name(number: i32) -> String {
     let name = match number {
@@ -148,6 +148,15 @@ fn losses(trace: &SpeTrace, facts: &SpeQuality, warn: &mut impl FnMut(bool, Stri
         format!(
             "{silent} bytes between chunks of SPE data are in no chunk, and nothing announces \
              them: the recorder lost them (record to a faster disk, or with a longer period)"
+        ),
+    );
+    warn(
+        told.overwritten > 0 && facts.without_time > 0,
+        format!(
+            "{} records of snapshots have no time: where the same comes again and again, it is not \
+             told whether a snapshot repeats the one before, and records may count twice (record \
+             with ts_enable=1)",
+            facts.without_time
         ),
     );
     warn(

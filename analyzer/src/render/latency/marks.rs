@@ -85,6 +85,12 @@ pub(super) fn marks(
     top: f64,
     scale: &Scale,
 ) {
+    // What is behind the axis stands at its end, and points on.
+    let label = |&(value, ref label): &(u64, String)| match scale.is_beyond(value) {
+        true => (value, format!("{label} →")),
+        false => (value, label.clone()),
+    };
+    let marks: Vec<(u64, String)> = marks.iter().map(label).collect();
     let widths: Vec<f64> = marks
         .iter()
         .map(|(_, label)| label.chars().count() as f64 * CHAR)

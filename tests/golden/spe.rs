@@ -175,6 +175,11 @@ fn damage_is_in_the_report_of_every_command() {
             }
         } else {
             assert!(spe["truncated_chunk_bytes"].as_u64().unwrap() > 0);
+            for command in ["c2c", "latency"] {
+                let table = contend_on(&path, &[command]).text();
+                let said = "The capture is cut off or damaged, 30,565 bytes";
+                assert!(table.lines().nth(1).unwrap().starts_with(said), "{table}");
+            }
         }
     }
 }

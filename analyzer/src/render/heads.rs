@@ -1,6 +1,6 @@
 //! What tables and pictures of stacks begin with.
 
-use super::style::{Style, WIDTH, count, duration, many, wrap};
+use super::style::{Style, WIDTH, count, duration, many, safe, wrap};
 use crate::result::{CaptureFacts, Quality};
 use crate::spe::Tables;
 use std::collections::BTreeSet;
@@ -20,13 +20,49 @@ pub(super) fn capture(out: &mut dyn Write, capture: &CaptureFacts, style: Style)
     Ok(())
 }
 
+/// Writes which capture it is, of which machine, how long, and whether it is damaged: what
+/// depends on hardware begins with that.
+pub(super) fn machine(
+    out: &mut dyn Write,
+    capture: &CaptureFacts,
+    quality: &Quality,
+    style: Style,
+) -> io::Result<()> {
+    let mut facts = vec![safe(&capture.file)];
+    facts.extend(capture.host.as_deref().map(safe));
+    facts.extend(processor(capture, quality).as_deref().map(safe));
+    facts.extend(capture.cpus_online.map(|cpus| match capture.nodes.len() {
+        0 => format!("{cpus} CPUs"),
+        1 => format!("{cpus} CPUs, 1 node"),
+        nodes => format!("{cpus} CPUs, {nodes} nodes"),
+    }));
+    facts.extend(capture.duration_s.map(duration));
+    for line in wrap(&facts.join(" · "), WIDTH, 2) {
+        writeln!(out, "{}", style.bold(&line))?;
+    }
+    let missing = quality.truncated_bytes;
+    if missing > 0 {
+        let bytes = match missing {
+            1 => "1 byte is".to_owned(),
+            bytes => format!("{} bytes are", count(bytes)),
+        };
+        let text = format!(
+            "The capture is cut off or damaged, {bytes} missing or unreadable: copy it again or record again"
+        );
+        for line in wrap(&text, WIDTH, 2) {
+            writeln!(out, "{}", style.alarm(&line))?;
+        }
+    }
+    Ok(())
+}
+
 /// What the capture was recorded on: Arm machines tell numbers, which the kinds of
 /// cores are the names of.
 pub(super) fn processor(capture: &CaptureFacts, quality: &Quality) -> Option<String> {
     let spe = quality.spe.iter().flat_map(|spe| &spe.cpus);
     let cores: BTreeSet<&str> = spe.map(|cpu| cpu.core.as_str()).collect();
     match cores.is_empty() {
-        true => machine(capture),
+        true => told(capture),
         false => Some(cores.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }
@@ -42,17 +78,17 @@ pub(super) fn processor_with_numbers(capture: &CaptureFacts, quality: &Quality) 
         }
     }
     match cores.is_empty() {
-        true => machine(capture),
+        true => told(capture),
         false => Some(cores.join(", ")),
     }
 }
 
 /// What the header says, with the name of an Arm core beside its number.
-fn machine(capture: &CaptureFacts) -> Option<String> {
-    let told = capture.cpu.as_ref()?;
+fn told(capture: &CaptureFacts) -> Option<String> {
+    let cpu = capture.cpu.as_ref()?;
     let is_arm = capture.arch.as_deref() == Some("aarch64");
-    let name = Tables::built_in_name(told).filter(|_| is_arm);
-    Some(name.map_or_else(|| told.clone(), |name| format!("{name} ({told})")))
+    let name = Tables::built_in_name(cpu).filter(|_| is_arm);
+    Some(name.map_or_else(|| cpu.clone(), |name| format!("{name} ({cpu})")))
 }
 
 /// Writes a sentence, on several lines where it is long.

@@ -5,9 +5,9 @@ mod conclusion;
 mod finding;
 mod unclear;
 
-use super::heads::processor;
+use super::heads;
 use super::info;
-use super::style::{Style, WIDTH, count, duration, safe, wrap};
+use super::style::{Style, WIDTH, count, wrap};
 use crate::c2c::Verdict;
 use crate::memory::{Counter, Counters};
 use crate::result::{C2c, Line};
@@ -43,29 +43,7 @@ pub(crate) fn table(
 
 fn head(out: &mut dyn Write, result: &C2c, style: Style) -> io::Result<()> {
     let capture = &result.capture;
-    let mut facts = vec![safe(&capture.file)];
-    facts.extend(capture.host.as_deref().map(safe));
-    facts.extend(processor(capture, &result.quality).as_deref().map(safe));
-    facts.extend(capture.cpus_online.map(|cpus| match capture.nodes.len() {
-        0 => format!("{cpus} CPUs"),
-        1 => format!("{cpus} CPUs, 1 node"),
-        nodes => format!("{cpus} CPUs, {nodes} nodes"),
-    }));
-    facts.extend(capture.duration_s.map(duration));
-    for line in wrap(&facts.join(" · "), WIDTH, 2) {
-        writeln!(out, "{}", style.bold(&line))?;
-    }
-    let missing = result.quality.truncated_bytes;
-    if missing > 0 {
-        let text = format!(
-            "The capture is cut off or damaged, {} missing or unreadable: copy it again or record again",
-            plural(missing, "byte is", "bytes are")
-        );
-        for line in wrap(&text, WIDTH, 2) {
-            writeln!(out, "{}", style.alarm(&line))?;
-        }
-    }
-
+    heads::machine(out, capture, &result.quality, style)?;
     let counters = &result.perf_counters;
     let accesses = result.quality.memory_samples.unwrap_or(0);
     writeln!(

@@ -3,9 +3,8 @@
 use super::histogram::histogram;
 use super::name::{has_models, heading, lost, name, short, thresholds};
 use super::scale::Division;
-use crate::render::heads::processor;
-use crate::render::info;
-use crate::render::style::{Style, WIDTH, count, cut_middle, duration, many, safe, wrap};
+use crate::render::style::{Style, WIDTH, count, cut_middle, many, wrap};
+use crate::render::{heads, info};
 use crate::result::LatencyReport;
 use crate::stats::percent;
 use std::io::{self, Write};
@@ -34,14 +33,7 @@ pub(crate) fn table(
 
 fn head(out: &mut dyn Write, result: &LatencyReport, style: Style) -> io::Result<()> {
     let capture = &result.capture;
-    let mut facts = vec![safe(&capture.file)];
-    facts.extend(capture.host.as_deref().map(safe));
-    facts.extend(processor(capture, &result.quality).as_deref().map(safe));
-    facts.extend(capture.cpus_online.map(|cpus| format!("{cpus} CPUs")));
-    facts.extend(capture.duration_s.map(duration));
-    for line in wrap(&facts.join(" · "), WIDTH, 2) {
-        writeln!(out, "{}", style.bold(&line))?;
-    }
+    heads::machine(out, capture, &result.quality, style)?;
     let total = &result.total;
     let accesses = format!(
         "{} samples, {} memory accesses: {} with a latency, {} without",

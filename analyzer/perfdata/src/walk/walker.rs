@@ -60,7 +60,13 @@ impl fmt::Display for WalkDamage {
             lost_bytes,
             what,
         } = self;
-        write!(f, "{what} at byte {offset}: {lost_bytes} bytes not read")
+        write!(f, "{what} at byte {offset}")?;
+        match lost_bytes {
+            // What is missing there was never in the file.
+            0 => Ok(()),
+            1 => write!(f, ": 1 byte not read"),
+            lost => write!(f, ": {lost} bytes not read"),
+        }
     }
 }
 
@@ -187,4 +193,29 @@ impl Walker {
 /// through the pool.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_says_what_was_not_read_where_something_was_not() {
+        let said = |lost_bytes| {
+            let damage = WalkDamage {
+                offset: 7,
+                lost_bytes,
+                what: "the record is damaged",
+            };
+            damage.to_string()
+        };
+        assert_eq!(
+            [0, 1, 20].map(said),
+            [
+                "the record is damaged at byte 7",
+                "the record is damaged at byte 7: 1 byte not read",
+                "the record is damaged at byte 7: 20 bytes not read"
+            ]
+        );
+    }
 }
